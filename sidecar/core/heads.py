@@ -1,0 +1,262 @@
+"""Message heads as bytes: read once, kept in order, written with the least change.
+
+Knows: how the headers of a request or response are sorted into what goes on as it came and what
+belongs to one hop, and how the next head is put together from them.
+Must not know: sockets, parsers or policies. Names and values are bytes throughout, because header
+values are latin-1 at best and a decode-encode round trip is where other relays lose them.
+Why flat lists of byte strings: a head is joined once, and nothing of it is copied before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+
+from sidecar.core import headers as h
+
+_CRLF: Final = b"\r\n"
+_COLON: Final = b": "
+_HARMLESS_CONNECTION: Final = frozenset({b"keep-alive", b"close"})
+
+
+class Framing(Enum):
+    """How the end of a body is known."""
+
+    NONE = "none"
+    """There is no body."""
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    EOF = "eof"
+    """Up to the end of the connection (responses only)."""
+
+
+class RequestHead:
+    """A caller's request head, sorted. `parts` is the flat list (name, ": ", value, CRLF, …) of
+    all that goes on; the Host line's place in it is `host_at`."""
+
+    __slots__ = (
+        "content_length",
+        "content_type",
+        "credentials",
+        "expect",
+        "framing",
+        "has_anthropic_version",
+        "host",
+        "host_at",
+        "method",
+        "minor_version",
+        "origin",
+        "parts",
+        "removed",
+        "request_id",
+        "target",
+        "transfer_encodings",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        minor_version: int,
+        raw_headers: Iterable[tuple[bytes, bytes]],
+    ) -> None:
+        self.method = method
+        self.target = target
+        """Raw: path and query as they came."""
+        self.minor_version = minor_version
+        self.host: bytes | None = None
+        self.host_at: int | None = None
+        self.origin: bytes | None = None
+        self.expect: bytes | None = None
+        self.request_id: bytes | None = None
+        self.content_type: bytes | None = None
+        self.content_length: int | None = None
+        self.transfer_encodings: list[bytes] = []
+        self.has_anthropic_version = False
+        self.credentials: list[tuple[bytes, bytes]] = []
+        """(name in lower case, value) of each header that carries a provider key."""
+        self.removed: frozenset[bytes] = frozenset()
+        """Names that the Connection header listed."""
+        parts: list[bytes] = []
+        kind_of = h.kind_of
+        for name, value in raw_headers:
+            kind = kind_of(name)
+            if kind != h.PASS:
+                if kind in (h.DROP, h.HINT):
+                    continue
+                self._note(kind, name, value, len(parts))
+                if kind in (h.CONNECTION, h.EXPECT):
+                    continue
+            parts += (name, _COLON, value, _CRLF)
+        self.parts = parts
+        if self.removed:
+            self._drop_named()
+        self.framing = (
+            Framing.CHUNKED
+            if self.transfer_encodings
+            else Framing.LENGTH
+            if self.content_length is not None
+            else Framing.NONE
+        )
+
+    def _note(self, kind: int, name: bytes, value: bytes, at: int) -> None:
+        if kind == h.HOST:
+            self.host, self.host_at = value, at
+        elif kind == h.CREDENTIAL:
+            self.credentials.append((name.lower(), value))
+        elif kind == h.CONTENT_LENGTH:
+            self.content_length = int(value)
+        elif kind == h.TRANSFER_ENCODING:
+            self.transfer_encodings.append(value.lower())
+        elif kind == h.CONNECTION:
+            if value.lower() not in _HARMLESS_CONNECTION:
+                self.removed |= h.connection_tokens(value)
+        elif kind == h.EXPECT:
+            self.expect = value
+        elif kind == h.ORIGIN:
+            self.origin = value
+        elif kind == h.REQUEST_ID:
+            self.request_id = value
+        elif kind == h.CONTENT_TYPE:
+            self.content_type = value
+        elif kind == h.ANTHROPIC_VERSION:
+            self.has_anthropic_version = True
+
+    def _drop_named(self) -> None:
+        kept = _without(self.parts, self.removed - h.UNREMOVABLE)
+        self.parts = kept
+        self.host_at = next(
+            (at for at in range(0, len(kept), 4) if kept[at].lower() == b"host"), None
+        )
+
+    @property
+    def path(self) -> str:
+        """The target up to the query, raw."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """The raw query without its question mark; empty where there is none."""
+        return self.target.partition("?")[2]
+
+    def lower_case(self) -> dict[str, str]:
+        """Headers by lower-cased name, for rules that match on one; of duplicates the last."""
+        parts = self.parts
+        return {
+            parts[at].lower().decode("latin-1"): parts[at + 2].decode("latin-1")
+            for at in range(0, len(parts), 4)
+        }
+
+    def for_upstream(
+        self, target: str, authority: bytes, key_header: tuple[bytes, bytes] | None = None
+    ) -> bytes:
+        """The head to send: the Host line replaced in its place, all else as it came.
+
+        With `key_header` (the upstream's own credential) every credential of the caller is left
+        out and that header stands at the end.
+        """
+        parts = self.parts
+        if key_header is not None:
+            parts = _without(parts, frozenset(name for name, _ in self.credentials))
+            parts += (key_header[0], _COLON, key_header[1], _CRLF)
+        else:
+            parts = parts.copy()
+        line = f"{self.method} {target} HTTP/1.1\r\n".encode("latin-1")
+        if self.host_at is None:
+            line += b"Host: " + authority + _CRLF
+        elif key_header is None:
+            parts[self.host_at + 2] = authority
+        else:
+            at = next(at for at in range(0, len(parts), 4) if parts[at].lower() == b"host")
+            parts[at + 2] = authority
+        return line + b"".join(parts) + _CRLF
+
+
+UNREADABLE: Final = RequestHead("", "", 1, ())
+"""Stands for bytes that were no request head."""
+
+
+class ResponseHead:
+    """An upstream's response head, sorted while it is parsed: `add` each header, then `finish`."""
+
+    __slots__ = (
+        "_removed",
+        "_te_at",
+        "content_length",
+        "content_type",
+        "framing",
+        "parts",
+        "reason",
+        "status",
+    )
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.reason = b""
+        self.parts: list[bytes] = []
+        self.content_length: int | None = None
+        self.content_type: bytes | None = None
+        self.framing = Framing.EOF
+        self._te_at: int | None = None
+        self._removed: frozenset[bytes] = frozenset()
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """One header line, value without surrounding white space."""
+        kind = h.kind_of(name)
+        parts = self.parts
+        if kind == h.CONTENT_LENGTH:
+            self.content_length = int(value)
+        elif kind == h.CONTENT_TYPE:
+            self.content_type = value
+        elif kind == h.TRANSFER_ENCODING:
+            self._te_at = len(parts)
+        elif kind == h.CONNECTION:
+            if value.lower() not in _HARMLESS_CONNECTION:
+                self._removed |= h.connection_tokens(value)
+            return
+        elif kind == h.DROP:
+            return
+        parts += (name, _COLON, value, _CRLF)
+
+    def finish(self, status: int, has_body: bool) -> None:
+        """All headers are in: settle the framing. `has_body` False: HEAD, 204, 304."""
+        self.status = status
+        if self._removed:
+            self.parts = _without(self.parts, self._removed - h.UNREMOVABLE)
+            self._te_at = next(
+                (
+                    at
+                    for at in range(0, len(self.parts), 4)
+                    if self.parts[at].lower() == b"transfer-encoding"
+                ),
+                None,
+            )
+        if not has_body:
+            self.framing = Framing.NONE
+        elif self._te_at is not None:
+            self.framing = Framing.CHUNKED
+        elif self.content_length is not None:
+            self.framing = Framing.LENGTH
+
+    def for_client(self, speaks_chunked: bool, closes: bool) -> bytes:
+        """The head to send down. A body of unknown length is chunked where the client can read
+        that, else it ends with the connection."""
+        parts = self.parts
+        extra = b""
+        if self._te_at is not None and not speaks_chunked and self.framing is not Framing.NONE:
+            parts = _without(parts, frozenset({b"transfer-encoding"}))
+        if self.framing is Framing.EOF and speaks_chunked:
+            extra = b"transfer-encoding: chunked\r\n"
+        if closes:
+            extra += b"connection: close\r\n"
+        return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (self.status, self.reason, b"".join(parts), extra)
+
+
+def _without(parts: list[bytes], names: frozenset[bytes]) -> list[bytes]:
+    """A copy of a flat list of headers that leaves out those named (in lower case)."""
+    kept: list[bytes] = []
+    for at in range(0, len(parts), 4):
+        if parts[at].lower() not in names:
+            kept += parts[at : at + 4]
+    return kept

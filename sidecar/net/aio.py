@@ -1,0 +1,434 @@
+"""Every name of aiohttp that is not public, in one place.
+
+Knows: which hooks of aiohttp's server and connector we stand on, and what each would do behind our
+back if left alone.
+Must not know: what the bytes mean. Each class here gives a clean surface to the rest of `net`.
+Why private names at all: the public client and server cost twice as much per request and lose
+bytes (a StreamReader raises before it hands out what it holds; response headers are re-written).
+`self_check` builds one of each at start and fails with a clear sentence if a hook is gone; a test
+does the same against whatever aiohttp is installed. Read against aiohttp 3.14.5, 2026-11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, Final, Protocol
+
+import aiohttp
+from aiohttp import web
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection, TCPConnector
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+from yarl import URL
+
+from sidecar.core.errors import StartError
+
+MAX_LINE_BYTES: Final = 8 * 1024
+MAX_FIELD_BYTES: Final = 16 * 1024
+MAX_FIELDS: Final = 128
+READ_BYTES: Final = 64 * 1024
+_KEEPALIVE_S: Final = 300.0
+_LINGER_S: Final = 2.0
+
+
+# --- the way in ----------------------------------------------------------------------------------
+
+
+class Arrival:
+    """What aiohttp's server calls a request: only what its loop touches of one, and no more.
+
+    A BaseRequest parses, decodes and caches things that would change the bytes or cost time.
+    """
+
+    __slots__ = ("_task", "message", "payload", "protocol", "refused")
+
+    def __init__(
+        self,
+        message: Any,  # RawRequestMessage, built in C
+        payload: StreamReader,
+        protocol: ServerConnection,
+        writer: object,
+        task: asyncio.Task[None],
+    ) -> None:
+        self.message = message
+        self.payload = payload
+        self.protocol = protocol
+        self._task: asyncio.Task[None] | None = task
+        self.refused: HttpProcessingError | None = None
+        """Set where the parser refused the bytes; `message` then means nothing."""
+
+    def _finish(self) -> None:
+        """Called by aiohttp when the handler has returned."""
+
+    def _cancel(self, exc: BaseException) -> None:
+        """Called by aiohttp when the connection is lost; the task is cancelled besides."""
+
+
+class Done:
+    """What our handler returns instead of a response: all bytes have been written already."""
+
+    __slots__ = ("keep_alive",)
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+
+    async def prepare(self, request: object) -> None:
+        """Nothing: the head is written by the relay."""
+
+    async def write_eof(self) -> None:
+        """Nothing: the end is written by the relay."""
+
+
+class ServerEvents(Protocol):
+    """What a connection of the caller's side tells its listener."""
+
+    async def serve(self, arrival: Arrival) -> Done: ...
+
+    def never_served(self, count: int) -> None:
+        """So many request heads were parsed, but their caller left before their turn."""
+
+
+class ServerConnection(RequestHandler):
+    """One caller's connection. `on_full` and `on_drained` follow the write buffer (64 KiB)."""
+
+    __slots__ = ("_events", "_served", "on_drained", "on_full", "read_at")
+
+    def __init__(self, manager: web.Server, events: ServerEvents, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._events = events
+        self._served = 0
+        self.read_at = 0.0
+        """Monotonic seconds of the last read."""
+        self.on_full: Callable[[], None] | None = None
+        self.on_drained: Callable[[], None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self.read_at = monotonic()
+        super().data_received(data)
+
+    def eof_received(self) -> None:
+        # A half-closed caller counts as gone. While writing is paused, asyncio would only notice
+        # after the buffer has drained, which may be never.
+        if self._current_request is not None and self._task_handler is not None:
+            self._task_handler.cancel()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        unserved = self._request_count - self._served
+        super().connection_lost(exc)
+        if unserved:
+            self._events.never_served(unserved)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.on_full is not None:
+            self.on_full()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.on_drained is not None:
+            self.on_drained()
+
+    async def flushed(self) -> None:
+        """Wait until the write buffer is empty, or the connection is lost."""
+        transport = self.transport
+        if transport is None or not transport.get_write_buffer_size():
+            return
+        _, high = transport.get_write_buffer_limits()
+        transport.set_write_buffer_limits(high=0)
+        try:
+            await self._drain_helper()
+        finally:
+            if self.transport is not None:
+                transport.set_write_buffer_limits(high=high)
+
+    def begin_serving(self) -> None:
+        """One more parsed head has reached the handler."""
+        self._served += 1
+
+    def _make_error_handler(self, err_info: Any) -> Callable[[Any], Awaitable[Any]]:
+        # aiohttp would echo the offending line to the peer, `Authorization` included.
+        async def refuse(arrival: Arrival) -> Done:
+            arrival.refused = err_info.exc
+            return await self._events.serve(arrival)
+
+        return refuse
+
+    def handle_error(self, *args: Any, **named: Any) -> Any:
+        # Only reached if `serve` raises, which it does not: it answers and logs by itself.
+        if self.transport is not None:
+            self.transport.close()
+        return Done(keep_alive=False)
+
+    def log_exception(self, *args: Any, **named: Any) -> None:
+        """aiohttp's log lines carry request bytes; ours are written by the listener."""
+
+
+class Server(web.Server):
+    """Makes our connections, all with their limits: aiohttp's own factory falls back to a
+    connection without any if a single option is unknown to it."""
+
+    def __init__(self, events: ServerEvents) -> None:
+        super().__init__(
+            events.serve,  # type: ignore[arg-type]  # returns Done, which quacks as needed
+            request_factory=Arrival,  # type: ignore[arg-type]  # an Arrival, for the same reason
+            handler_cancellation=True,
+        )
+        self._events = events
+
+    def __call__(self) -> RequestHandler:
+        return ServerConnection(
+            self,
+            self._events,
+            loop=self._loop,
+            keepalive_timeout=_KEEPALIVE_S,
+            access_log=None,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
+            max_headers=MAX_FIELDS,
+            lingering_time=_LINGER_S,
+            read_bufsize=READ_BYTES,
+            auto_decompress=False,
+        )
+
+
+# --- the way out ---------------------------------------------------------------------------------
+
+
+class Receiver(Protocol):
+    """Takes the bytes of one response as they are read."""
+
+    def feed(self, data: bytes) -> None: ...
+
+    def lost(self, exc: BaseException | None) -> None:
+        """The connection ended: None for a FIN, else why."""
+
+
+class ClientConnection(ResponseHandler):
+    """One connection to an upstream. With a receiver every byte goes there; without one it is
+    idle, and bytes or an end that come then make it useless."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.receiver: Receiver | None = None
+        self.opened_at = monotonic()
+        self.connect_s = 0.0
+        self.is_tunnelling = True
+        """Until the connector hands it out: replies of a proxy are aiohttp's own matter."""
+
+    def data_received(self, data: bytes) -> None:
+        if self.receiver is not None:
+            self.receiver.feed(data)
+        elif self.is_tunnelling:
+            super().data_received(data)
+        else:
+            # Nobody asked: taken for the next response it would answer the wrong request.
+            self.force_close()
+            self.close()
+
+    def eof_received(self) -> None:
+        # Said at once: the transport itself only reports the end when all of a pending upload has
+        # been flushed to a peer that no longer reads.
+        super().eof_received()
+        self._end(None)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._end(exc)
+
+    def _end(self, exc: BaseException | None) -> None:
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            self.force_close()
+            receiver.lost(exc)
+
+    async def writable(self) -> None:
+        """Wait until less than the high-water mark waits to be sent."""
+        if self._paused and self.transport is not None:
+            await self._drain_helper()
+
+    def pause(self) -> None:
+        """Stop reading: the caller is slow."""
+        self._pause_transport_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._resume_transport_reading()
+
+
+class ConnectorEvents(Protocol):
+    """What a connector asks and tells."""
+
+    connect_timeout_s: float | None
+    max_idle: int | None
+
+    def is_too_old(self, opened_at: float, now: float) -> bool: ...
+
+
+class Connector(TCPConnector):
+    """aiohttp's pool with the last in first out, an idle cap, an age limit, and one time limit
+    over name look-up, all addresses, proxy and TLS together."""
+
+    def __init__(self, events: ConnectorEvents, **options: Any) -> None:
+        super().__init__(limit=0, **options)
+        self._events = events
+        self._factory = lambda: ClientConnection(self._loop)  # type: ignore[assignment]  # see above
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait in the pool."""
+        return sum(len(conns) for conns in self._conns.values())
+
+    @property
+    def active(self) -> int:
+        """Connections that serve an attempt."""
+        return len(self._acquired)
+
+    async def take(self, template: ClientRequest, must_be_new: bool) -> tuple[Connection, bool]:
+        """(connection, was it reused). Raises what the connector raises, and TimeoutError."""
+        now = monotonic()
+        if not must_be_new:
+            while (conn := await self._get(template.connection_key, [])) is not None:
+                protocol = conn.protocol
+                assert isinstance(protocol, ClientConnection)
+                if not protocol.should_close and not self._events.is_too_old(
+                    protocol.opened_at, now
+                ):
+                    return conn, True
+                conn.close()
+        async with asyncio.timeout(self._events.connect_timeout_s):
+            conn = await self._connect_new(template)
+        protocol = conn.protocol
+        assert isinstance(protocol, ClientConnection)
+        protocol.is_tunnelling = False
+        protocol.opened_at = monotonic()
+        protocol.connect_s = protocol.opened_at - now
+        return conn, False
+
+    async def _connect_new(self, template: ClientRequest) -> Connection:
+        """`connect` without its look into the pool."""
+        protocol = await self._create_connection(template, [], _NO_TIMEOUT)
+        if self._closed:
+            protocol.close()
+            raise aiohttp.ClientConnectionError("the connector is closed")
+        self._acquired.add(protocol)
+        return Connection(self, template.connection_key, protocol, self._loop)
+
+    def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        assert isinstance(protocol, ClientConnection)
+        too_old = self._events.is_too_old(protocol.opened_at, monotonic())
+        super()._release(key, protocol, should_close=should_close or too_old)
+        conns = self._conns.get(key)
+        if not conns or conns[-1][0] is not protocol:
+            return
+        # aiohttp appends and takes from the left: turned round, the warmest is taken first.
+        conns.rotate(1)
+        limit = self._events.max_idle
+        while limit is not None and len(conns) > limit:
+            conns.pop()[0].close()
+        if not conns:
+            del self._conns[key]
+
+
+_NO_TIMEOUT: Final = aiohttp.ClientTimeout(
+    total=None, connect=None, sock_connect=None, sock_read=None
+)
+
+
+def request_template(
+    url: str,
+    loop: asyncio.AbstractEventLoop,
+    *,
+    tls: Any,
+    proxy: str | None,
+    proxy_auth: aiohttp.BasicAuth | None,
+) -> ClientRequest:
+    """What the connector wants to know of an upstream: made once, never sent."""
+    return ClientRequest(
+        "GET",
+        URL(url),
+        loop=loop,
+        ssl=tls,
+        proxy=URL(proxy) if proxy else None,
+        proxy_auth=proxy_auth,
+    )
+
+
+_SERVER_HOOKS: Final = (
+    "_current_request",
+    "_drain_helper",
+    "_make_error_handler",
+    "_request_count",
+    "_task_handler",
+    "handle_error",
+    "log_exception",
+)
+_CLIENT_HOOKS: Final = (
+    "_drain_helper",
+    "_paused",
+    "_pause_transport_reading",
+    "_resume_transport_reading",
+    "should_close",
+)
+_CONNECTOR_HOOKS: Final = (
+    "_acquired",
+    "_closed",
+    "_conns",
+    "_create_connection",
+    "_factory",
+    "_get",
+    "_release",
+)
+
+
+class _NoEvents:
+    """Stands in for listener and upstream during the self-check."""
+
+    connect_timeout_s: float | None = None
+    max_idle: int | None = None
+
+    async def serve(self, arrival: Arrival) -> Done:
+        return Done(keep_alive=False)
+
+    def never_served(self, count: int) -> None:
+        """Nothing is counted."""
+
+    def is_too_old(self, opened_at: float, now: float) -> bool:
+        return False
+
+
+async def self_check() -> None:
+    """Build one of each and see that every hook and limit took effect. Raises StartError."""
+    events = _NoEvents()
+    server = Server(events)()
+    connector = Connector(events)
+    client = ClientConnection(asyncio.get_running_loop())
+    missing = [
+        f"{type(thing).__name__}.{name}"
+        for thing, names in (
+            (server, _SERVER_HOOKS),
+            (client, _CLIENT_HOOKS),
+            (connector, _CONNECTOR_HOOKS),
+        )
+        for name in names
+        if not hasattr(thing, name)
+    ]
+    limits = (server.max_line_size, server.max_field_size, server.max_headers)
+    if limits != (MAX_LINE_BYTES, MAX_FIELD_BYTES, MAX_FIELDS):
+        missing.append("the limits of the request parser")
+    if getattr(server, "_read_bufsize", None) != READ_BYTES:
+        missing.append("the read buffer's limit")
+    if type(getattr(server, "_parser", None)).__module__ != "aiohttp._http_parser":
+        missing.append("the request parser in C")
+    if not isinstance(connector._factory(), ClientConnection):
+        missing.append("the connector's factory")
+    await connector.close()
+    if missing:
+        raise StartError(
+            f"aiohttp {aiohttp.__version__} does not fit: {', '.join(missing)} not found;"
+            " install the version that this release names"
+        )

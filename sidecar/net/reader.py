@@ -1,0 +1,200 @@
+"""One response, read strictly and pushed on.
+
+Knows: how llhttp (through httptools) tells head, body and end of a response apart, and what makes
+a response or its connection unfit.
+Must not know: who takes the bytes. Every read ends in at most one call of the sink.
+Why our own and not aiohttp's: its client parser is lenient (folded headers, bare LF), swallows any
+number of interim responses, and lets trailers of one response leak into the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import Final
+
+import httptools
+
+from sidecar.core.heads import Framing, ResponseHead
+from sidecar.core.outcome import Reason
+from sidecar.pipeline.ports import Sink
+
+_MAX_HEAD_BYTES: Final = 256 * 1024
+_MAX_INTERIM: Final = 100
+_NO_BODY_STATUS: Final = frozenset({204, 304})
+
+
+class ResponseReader:
+    """Parses one response. `ending` is done with None when it is whole, else with the Reason.
+
+    `is_clean`: nothing came after the end, and the connection may serve another request.
+    """
+
+    __slots__ = (
+        "_head",
+        "_head_bytes",
+        "_interim",
+        "_is_head_request",
+        "_is_interim",
+        "_new_head",
+        "_parser",
+        "_pieces",
+        "_sink",
+        "bytes_received",
+        "ending",
+        "has_head",
+        "is_clean",
+        "is_done",
+        "read_at",
+    )
+
+    def __init__(
+        self, sink: Sink, is_head_request: bool, ending: asyncio.Future[Reason | None]
+    ) -> None:
+        self._sink = sink
+        self._is_head_request = is_head_request
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._head = ResponseHead()
+        self._new_head: ResponseHead | None = None
+        self._pieces: list[bytes] = []
+        self._interim = 0
+        self._is_interim = False
+        self._head_bytes = 0
+        self.bytes_received = 0
+        self.read_at: float | None = None
+        self.has_head = False
+        self.is_done = False
+        self.is_clean = True
+        self.ending = ending
+
+    # --- what the connection tells ---
+
+    def feed(self, data: bytes) -> None:
+        """Every byte read, as it came."""
+        now = self.read_at = monotonic()
+        self.bytes_received += len(data)
+        if self._parser is None:
+            self.is_clean = False
+            return
+        reason: Reason | None = None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # We never ask for an upgrade here.
+            reason = Reason.BAD_FRAMING
+        except httptools.HttpParserError:
+            if self.is_done:
+                self.is_clean = False
+            else:
+                reason = Reason.BAD_FRAMING
+        if not self.has_head and reason is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES or self._interim > _MAX_INTERIM:
+                reason = Reason.BAD_FRAMING
+        try:
+            self._push(now)
+        except Exception as error:
+            # A bug of ours in the sink: it must end the exchange, not vanish in the event loop.
+            self.is_clean = False
+            self._parser = None
+            if not self.ending.done():
+                self.ending.set_exception(error)
+            return
+        if reason is not None:
+            self._finish(reason if self.has_head else Reason.BAD_UPSTREAM_RESPONSE)
+        elif self.is_done:
+            self._finish(None)
+
+    def lost(self, exc: BaseException | None) -> None:
+        """The connection ended; a FIN ends a body that has no other end."""
+        self.is_clean = False
+        if self.is_done or self.ending.done():
+            return
+        if not self.has_head:
+            self._finish(Reason.UPSTREAM_RESET)
+        elif exc is None and self._head.framing is Framing.EOF:
+            self.is_done = True
+            self._push(self.read_at or monotonic())
+            self._finish(None)
+        elif exc is None and self._head.framing is Framing.LENGTH:
+            self._finish(Reason.SHORT_BODY)
+        else:
+            self._finish(Reason.UPSTREAM_CUT)
+
+    def fail(self, reason: Reason) -> None:
+        """End it from our side: a timer fired, or the caller's body broke."""
+        self.is_clean = False
+        self._finish(reason)
+
+    @property
+    def is_broken(self) -> bool:
+        """Nothing more will come, and the response is not whole."""
+        return self._parser is None and not self.is_done
+
+    def redirect(self, sink: Sink) -> None:
+        """The rest goes elsewhere."""
+        self._sink = sink
+
+    def _push(self, read_at: float) -> None:
+        head, self._new_head = self._new_head, None
+        pieces = self._pieces
+        if head is None and not pieces and not self.is_done:
+            return
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._pieces = []
+        self._sink.take(head, body, self.is_done, read_at)
+
+    def _finish(self, reason: Reason | None) -> None:
+        # Parser and reader hold each other: parted here, so that no exchange waits for the
+        # garbage collector.
+        self._parser = None
+        if not self.ending.done():
+            self.ending.set_result(reason)
+
+    # --- what the parser tells ---
+
+    def on_message_begin(self) -> None:
+        if self.is_done:
+            self.is_clean = False
+
+    def on_status(self, reason: bytes) -> None:
+        if not self.is_done:
+            self._head.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # After the head these are trailers: dropped, and nothing of them reaches a later response.
+        if not self.has_head:
+            self._head.add(name, value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        if self.is_done or self._parser is None:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._is_interim = True
+            self._interim += 1
+            return
+        has_body = not self._is_head_request and status not in _NO_BODY_STATUS
+        self._head.finish(status, has_body)
+        self._new_head = self._head
+        self.has_head = True
+        if not has_body:
+            self._end()
+
+    def on_body(self, piece: bytes) -> None:
+        if self.is_done:
+            self.is_clean = False
+        else:
+            self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        if self._is_interim:
+            self._is_interim = False
+            self._head = ResponseHead()
+        elif not self.is_done:
+            self._end()
+
+    def _end(self) -> None:
+        self.is_done = True
+        assert self._parser is not None
+        self.is_clean = self.is_clean and self._parser.should_keep_alive()

@@ -1,0 +1,139 @@
+"""Send to one target and have its answer relayed.
+
+Knows: the order of connect, send, relay; the timers of an attempt; when a dead pooled connection
+may be replaced by a new one; and how a failure is shown: an answer of ours while nothing was sent
+to the caller, a visible cut after that.
+Must not know: sockets. The wire it takes is ended exactly once, however the attempt ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from sidecar.core.outcome import MEANING, Outcome, Reason, Refusal, reason_of_status
+from sidecar.core.records import Attempt
+from sidecar.pipeline.exchange import Exchange
+from sidecar.pipeline.graph import Target
+from sidecar.pipeline.ports import Desk, Wire
+from sidecar.pipeline.relay import Relay
+from sidecar.pipeline.upload import framed_whole, stream_up
+from sidecar.pipeline.watch import Watch
+from sidecar.policies.resend import Loss, is_effect_free, may_resend
+
+_WORDS: Final = {
+    Reason.DNS_FAILED: "the name of upstream '{0}' could not be resolved",
+    Reason.CONNECT_FAILED: "no connection to upstream '{0}'; is its `url` right and reachable?",
+    Reason.TLS_FAILED: "the TLS handshake with upstream '{0}' failed; see its `tls` settings",
+    Reason.UPSTREAM_RESET: "upstream '{0}' closed the connection before it answered",
+    Reason.BAD_UPSTREAM_RESPONSE: "upstream '{0}' answered with something that is not HTTP/1.1",
+    Reason.BAD_REQUEST: "the request body broke off or its framing is wrong ('{0}' was told nothing)",
+    Reason.REQUEST_TOO_LARGE: "the request body is larger than listen.max_request_body",
+    Reason.FIRST_BYTE_TIMEOUT: "upstream '{0}' did not answer within `timeouts.first_byte`",
+    Reason.DEADLINE_EXCEEDED: "upstream '{0}' did not finish within `timeouts.total`",
+}
+
+
+async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | None:
+    """None once the answer is relayed (or visibly cut); a Refusal if nothing was sent yet."""
+    must_be_new = False
+    while True:
+        began = desk.now()
+        wire = await target.upstream.connect(must_be_new)
+        if isinstance(wire, Reason):
+            _note(exchange, target, wire, desk.now() - began)
+            return _refusal(target, wire)
+        connect_wait_s = 0.0 if wire.is_reused else desk.now() - began
+        exchange.ready_at += connect_wait_s
+        exchange.connection = "reused" if wire.is_reused else "new"
+        relay = Relay(exchange, desk)
+        try:
+            reason = await _exchange_with(exchange, target, wire, relay, desk)
+        except asyncio.CancelledError:
+            left = None if exchange.is_delivered else Reason.CLIENT_LEFT
+            _note(exchange, target, left, desk.now() - began)
+            raise
+        _note(exchange, target, reason, desk.now() - began)
+        if reason is None:
+            return None
+        if relay.has_begun:
+            exchange.fail(reason)
+            exchange.client.cut(relay.must_reset)
+            return None
+        if must_be_new or not _was_already_dead(exchange, wire, desk):
+            return _refusal(target, reason)
+        must_be_new = True
+
+
+async def _exchange_with(
+    exchange: Exchange, target: Target, wire: Wire, relay: Relay, desk: Desk
+) -> Reason | None:
+    """None if the whole response was relayed, else why not. Ends the wire."""
+    client = exchange.client
+    watch = Watch(target.timeouts, exchange.t0, wire, desk)
+    upload: asyncio.Task[None] | None = None
+    try:
+        ending = wire.receive(relay, exchange.head.method == "HEAD")
+        client.follow(wire)
+        message = target.upstream.head(exchange.head, exchange.upstream_target)
+        if exchange.is_replayable:
+            wire.send(message + framed_whole(exchange))
+            wire.mark_sent()
+            desk.overhead_request.add(desk.now() - exchange.ready_at)
+        else:
+            wire.send(message)
+            upload = asyncio.create_task(stream_up(exchange, wire, watch), name="upload")
+        watch.look()
+        reason = await ending
+    except asyncio.CancelledError:
+        if exchange.is_delivered:
+            wire.linger()
+        else:
+            wire.drop()
+        raise
+    except BaseException:
+        wire.drop()
+        raise
+    finally:
+        client.follow(None)
+        watch.stop()
+        if upload is not None:
+            upload.cancel()
+    if reason is None and relay.is_unfinished:
+        reason = Reason.NO_TERMINAL_EVENT
+    if reason is None and exchange.is_body_read:
+        wire.give_back()
+    else:
+        wire.drop()
+    return reason
+
+
+def _was_already_dead(exchange: Exchange, wire: Wire, desk: Desk) -> bool:
+    """True where the pooled connection had died before the request came."""
+    if wire.sent_at is None:
+        return False
+    loss = Loss(wire.is_reused, wire.bytes_received, desk.now() - wire.sent_at, wire.connect_s)
+    head = exchange.head
+    return may_resend(
+        loss,
+        is_repeatable=is_effect_free(head.method, head.path),
+        is_replayable=exchange.is_replayable,
+    )
+
+
+def _note(exchange: Exchange, target: Target, reason: Reason | None, duration_s: float) -> None:
+    status = exchange.upstream_status
+    if reason is None and status is not None:
+        reason = reason_of_status(status)
+    word = None if reason is None else reason.value
+    exchange.attempts.append(Attempt(target.name, word, status, round(duration_s * 1000, 3)))
+
+
+def _refusal(target: Target, reason: Reason) -> Refusal:
+    words = _WORDS.get(reason)
+    if words is None:
+        # The connection was cut, or fell silent, before a whole head had come.
+        is_silent = MEANING[reason].outcome is Outcome.TIMEOUT
+        reason = Reason.FIRST_BYTE_TIMEOUT if is_silent else Reason.UPSTREAM_RESET
+        words = _WORDS[reason]
+    return Refusal(reason, words.format(target.name))

@@ -1,0 +1,39 @@
+"""The immutable graph that `handle` walks: a plan and its targets.
+
+Knows: what the path must know of the configuration, and nothing more.
+Must not know: how it was built (`sidecar.plan`) or what was written (`settings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sidecar.pipeline.ports import Upstream
+from sidecar.policies import routing, timeouts
+
+REPLAY_LIMIT_BYTES = 4 * 1024 * 1024
+"""Request bodies up to this are read whole before they are sent, and can be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One upstream as the path sees it."""
+
+    name: str
+    dialect: str
+    provider: str | None
+    timeouts: timeouts.Rule
+    upstream: Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that `handle` needs to know. An exchange keeps the plan it began with."""
+
+    router: routing.Router
+    targets: Mapping[str, Target]
+    allowed_hosts: tuple[str, ...] | None
+    max_request_body_bytes: int | None
+    hash: str
+    replay_limit_bytes: int = REPLAY_LIMIT_BYTES

@@ -1,0 +1,164 @@
+"""What the path needs of the world: a caller, an upstream and a desk. Implemented in net and app.
+
+Knows: the few methods through which bytes, time and records pass.
+Must not know: aiohttp, sockets, files. The path is written against these protocols only, so that
+the engine below can be exchanged without touching the story above.
+Bytes are pushed: an upstream hands each read to a `Sink` from its read callback, and the sink
+writes to the caller in the same call. No task wakes up per chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from sidecar.core.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.core.heads import RequestHead, ResponseHead
+    from sidecar.core.outcome import Reason
+    from sidecar.core.records import Record
+    from sidecar.pipeline.exchange import Exchange
+
+
+class BodyError(SidecarError):
+    """The caller's body does not hold to its own framing."""
+
+
+class Body(Protocol):
+    """The caller's request body, unframed."""
+
+    @property
+    def is_whole(self) -> bool:
+        """True once the last byte is in: `take` then returns all that is left."""
+
+    def take(self) -> bytes:
+        """What is buffered now; b"" if nothing."""
+
+    async def more(self) -> bytes:
+        """Wait for bytes; b"" at the end. Raises BodyError where the framing is broken."""
+
+
+class Source(Protocol):
+    """Something whose reading can be held while the other side is full."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class Client(Protocol):
+    """The caller's side of one exchange."""
+
+    write: Callable[[bytes], object]
+    """Hand bytes to the socket; never blocks."""
+
+    @property
+    def is_full(self) -> bool:
+        """True while more than 64 KiB wait to be read by the caller."""
+
+    def follow(self, source: Source | None) -> None:
+        """`source` is paused while the caller is full; None: nobody is."""
+
+    async def flushed(self) -> None:
+        """Wait until the last byte has been handed to the socket."""
+
+    def cut(self, must_reset: bool) -> None:
+        """End the connection visibly after all bytes written so far: no end of body is made up.
+        `must_reset`: the body ends with the connection, so only a reset can show the cut."""
+
+    will_close: bool
+    """The connection ends after this exchange; say so in the head."""
+
+    speaks_chunked: bool
+    """False for HTTP/1.0: a body of unknown length then ends with the connection."""
+
+
+class Sink(Protocol):
+    """Takes what an upstream sends, as it comes."""
+
+    def take(self, head: ResponseHead | None, body: bytes, is_end: bool, read_at: float) -> None:
+        """One read's worth: the head if it was completed by it, body bytes without framing, and
+        whether the body is now whole. `read_at`: monotonic seconds of the read."""
+
+
+class Wire(Protocol):
+    """One upstream connection, taken for one attempt. Exactly one of `give_back`, `drop`,
+    `linger` ends it."""
+
+    is_reused: bool
+    connect_s: float
+    bytes_received: int
+    sent_at: float | None
+    read_at: float | None
+
+    def send(self, data: bytes) -> None:
+        """Hand bytes to the socket; never blocks."""
+
+    def mark_sent(self) -> None:
+        """The last request byte was handed over: `sent_at`."""
+
+    async def writable(self) -> None:
+        """Wait until less than 64 KiB wait to be sent."""
+
+    def receive(self, sink: Sink, is_head: bool) -> Awaitable[Reason | None]:
+        """Push the response into `sink`; the result is None when it is whole, else why not."""
+
+    @property
+    def is_paused(self) -> bool: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def fail(self, reason: Reason) -> None:
+        """End `receive` with this reason (a timer fired)."""
+
+    def give_back(self) -> None:
+        """Into the pool if the connection is in order, else closed."""
+
+    def drop(self) -> None:
+        """Close it now."""
+
+    def linger(self) -> None:
+        """The caller is content and gone: read on briefly so that the connection can be reused."""
+
+
+class Upstream(Protocol):
+    """One configured upstream: its pool and its head."""
+
+    name: str
+
+    async def connect(self, must_be_new: bool) -> Wire | Reason:
+        """A connection from the pool, or a new one; a Reason if none can be had."""
+
+    def head(self, head: RequestHead, target: str) -> bytes:
+        """The request head to send for the caller's head and the target after routing."""
+
+
+class Overhead(Protocol):
+    """Where our own added time is counted: kernel read to write, in seconds."""
+
+    def add(self, seconds: float) -> None: ...
+
+
+class Desk(Protocol):
+    """The composition root's side: time, names, books."""
+
+    now: Callable[[], float]
+    """Monotonic seconds."""
+    overhead_request: Overhead
+    overhead_response: Overhead
+    overhead_chunk: Overhead
+
+    def new_id(self) -> str:
+        """A request id of ours."""
+
+    def started_at(self, t0: float) -> str:
+        """Wall-clock text of a monotonic moment."""
+
+    def begin(self, exchange: Exchange) -> None:
+        """Count one more accepted request, under the upstream that its route chose first."""
+
+    def settle(self, exchange: Exchange, record: Record) -> None:
+        """Count its one outcome and let the record go out."""

@@ -1,0 +1,99 @@
+"""Bytes to the caller, untouched, as they come; a copy to whoever reads along.
+
+Knows: how an upstream's head and body are framed for the caller, and whether the caller has all.
+Must not know: sockets. It is called from the upstream's read callback, once per read, and writes
+once per read: head and first bytes leave together when they came together, and nothing waits.
+Order matters here: write first, read the copy after.
+"""
+
+from __future__ import annotations
+
+from sidecar.core.heads import Framing, ResponseHead
+from sidecar.dialects import terminal
+from sidecar.pipeline.exchange import Exchange
+from sidecar.pipeline.ports import Desk
+
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Relay:
+    """The sink of one attempt. `has_begun`: bytes went to the caller, so that no other attempt may
+    follow. `is_whole`: the end went, too. `is_unfinished`: the connection ended, but the stream
+    had not said that it was over."""
+
+    __slots__ = (
+        "_desk",
+        "_ends_with_connection",
+        "_exchange",
+        "_is_chunked",
+        "_watch",
+        "_write",
+        "has_begun",
+        "is_unfinished",
+        "is_whole",
+        "must_reset",
+    )
+
+    def __init__(self, exchange: Exchange, desk: Desk) -> None:
+        self._exchange = exchange
+        self._desk = desk
+        self._write = exchange.client.write
+        self._is_chunked = False
+        self._ends_with_connection = False
+        self._watch: terminal.TerminalWatch | None = None
+        self.has_begun = False
+        self.is_whole = False
+        self.is_unfinished = False
+        self.must_reset = False
+
+    def take(self, head: ResponseHead | None, body: bytes, is_end: bool, read_at: float) -> None:
+        """One read's worth of the response."""
+        exchange, desk = self._exchange, self._desk
+        out = b"" if head is None else self._begin(head, read_at)
+        if body:
+            out += b"%x\r\n%b\r\n" % (len(body), body) if self._is_chunked else body
+        if is_end:
+            if self._is_cut_short(body):
+                self.is_unfinished = True
+            else:
+                self.is_whole = exchange.is_delivered = True
+                if self._is_chunked:
+                    out += _LAST_CHUNK
+        if out:
+            self._write(out)
+        overhead = desk.overhead_chunk if head is None else desk.overhead_response
+        overhead.add(desk.now() - read_at)
+        exchange.response_bytes += len(body)
+        if self._watch is not None and body and not is_end:
+            self._watch.feed(body)
+            if self._watch.is_over:
+                exchange.is_delivered = True
+
+    def _begin(self, head: ResponseHead, read_at: float) -> bytes:
+        exchange = self._exchange
+        client = exchange.client
+        exchange.answered_at = read_at
+        exchange.status = exchange.upstream_status = head.status
+        self.has_begun = True
+        if not exchange.is_body_read:
+            # An early answer: what is left of the upload will not be read.
+            client.will_close = True
+        is_open_ended = head.framing is Framing.EOF or (
+            head.framing is Framing.CHUNKED and not client.speaks_chunked
+        )
+        if is_open_ended and not client.speaks_chunked:
+            client.will_close = self.must_reset = True
+        self._is_chunked = client.speaks_chunked and head.framing in (
+            Framing.CHUNKED,
+            Framing.EOF,
+        )
+        self._watch = terminal.watch(exchange.head.path, head.content_type)
+        self._ends_with_connection = head.framing is Framing.EOF
+        return head.for_client(client.speaks_chunked, client.will_close)
+
+    def _is_cut_short(self, last: bytes) -> bool:
+        """A body that ends with its connection is whole only if its stream says so."""
+        if not self._ends_with_connection or self._watch is None:
+            return False
+        self._watch.feed(last)
+        return not self._watch.is_over

@@ -1,0 +1,33 @@
+"""Settings -> the immutable graph that the pipeline walks.
+
+Knows: how settings, compiled routes and live upstreams are put together.
+Must not know: YAML, sockets or time.
+Why apart from settings: settings are what was written, a plan is what runs. A reload will build
+the next plan from (settings, previous plan); exchanges keep the plan they began with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sidecar.pipeline.graph import Plan, Target
+from sidecar.pipeline.ports import Upstream
+from sidecar.policies import routing
+from sidecar.settings.schema import Settings
+
+
+def build(settings: Settings, upstreams: Mapping[str, Upstream]) -> Plan:
+    """`upstreams`: the live one of each configured name."""
+    return Plan(
+        router=routing.Router(
+            settings.routes,
+            tuple(routing.Choice(u.name, u.provider) for u in settings.upstreams),
+        ),
+        targets={
+            u.name: Target(u.name, u.dialect, u.provider, u.timeouts, upstreams[u.name])
+            for u in settings.upstreams
+        },
+        allowed_hosts=settings.listen.allowed_hosts,
+        max_request_body_bytes=settings.listen.max_request_body_bytes,
+        hash=settings.hash,
+    )

@@ -1,0 +1,51 @@
+"""Who may be addressed here: the Host allow-list and the Origin rule.
+
+Knows: which Host and Origin values may pass.
+Must not know: requests or sockets; it sees two strings.
+Why: a page in a browser can make any name resolve to 127.0.0.1 and then talk to whatever listens
+there with the user's keys (DNS rebinding). The browser cannot forge the Host header, nor the
+Origin header, so these two are the whole defence, and they cost nothing to everybody else.
+"""
+
+from __future__ import annotations
+
+from sidecar.core.origin import BadUrlError, split_authority
+from sidecar.core.outcome import Reason, Refusal
+
+
+def refuse(
+    host: str | None, origin: str | None, allowed: tuple[str, ...] | None
+) -> Refusal | None:
+    """A Refusal, or None where the request may pass. `allowed` None means any name.
+
+    `host` is None for HTTP/1.0 callers without the header (probes); a browser always sends it.
+    """
+    if allowed is None:
+        return None
+    if host is not None and (name := _name(host)) not in allowed:
+        return Refusal(
+            Reason.MISDIRECTED_HOST,
+            f"the Host header names {_shown(name)}, which is not in listen.allowed_hosts;"
+            " add it there (or SIDECAR_ALLOWED_HOSTS), or use http://127.0.0.1",
+        )
+    if origin is not None and _name(origin.partition("://")[2]) not in allowed:
+        return Refusal(
+            Reason.ORIGIN_FORBIDDEN,
+            "a web page of another origin may not call this proxy; its host is not in"
+            " listen.allowed_hosts",
+        )
+    return None
+
+
+def _name(authority: str) -> str | None:
+    try:
+        return split_authority(authority)[0].rstrip(".").lower()
+    except BadUrlError:
+        return None
+
+
+def _shown(name: str | None) -> str:
+    """The name if it is one; an attacker's bytes are not echoed."""
+    if name and len(name) <= 253 and all(c.isalnum() or c in "-.:_" for c in name):
+        return f"'{name}'"
+    return "no valid host"

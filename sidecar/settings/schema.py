@@ -1,0 +1,101 @@
+"""The whole YAML as frozen dataclasses.
+
+Knows: every key, its default and its unit. The rules of the policies stand beside their machines
+and are composed here.
+Must not know: files, environment or text; `parse` turns nodes into these values and `load` finds
+the nodes.
+Why dataclasses: they are the effective configuration as the rest of the code sees it (resolved,
+checked, frozen), so there is no second "runtime config" that could drift from the first.
+A field's `metadata["yaml"]` is its key where the name of the field carries a unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sidecar.core.address import Address
+from sidecar.core.origin import Origin
+from sidecar.core.secret import Secret
+from sidecar.policies import pool, routing, timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """`listen:` the data port. Every path on it belongs to the providers."""
+
+    address: Address = Address("127.0.0.1", 8484)
+    max_request_body_bytes: int | None = field(
+        default=None, metadata={"yaml": "max_request_body"}
+    )
+    allowed_hosts: tuple[str, ...] | None = ("localhost", "127.0.0.1", "::1")
+    """Names that a Host header may carry (port ignored), on data and admin; None = any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """`admin:` the operator's port."""
+
+    address: Address = Address("127.0.0.1", 8486)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """`tls:` of an upstream."""
+
+    ca_file: str | None = None
+    """PEM of the authorities to trust instead of the system's."""
+    client_cert: str | None = None
+    client_key: str | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """`proxy:` of an upstream, resolved at load. `url` None: connect directly."""
+
+    url: str | None
+    """scheme://host:port without credentials."""
+    credentials: Secret | None = None
+    """`user:password`, for Proxy-Authorization."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One entry of `upstreams:`, with `defaults:` merged in and known names filled in."""
+
+    name: str
+    url: Origin
+    dialect: str
+    """auto | openai | anthropic | gemini | bedrock | cohere | ollama | generic"""
+    provider: str | None
+    """gen_ai.provider.name; None = unknown (for key safety, too)."""
+    api_key: Secret | None
+    tls: Tls
+    proxy: Proxy
+    pool: pool.Rule
+    timeouts: timeouts.Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """`telemetry.log:`"""
+
+    format: str = "json"
+    """json | text"""
+    level: str = "info"
+    """debug | info | warning | error; exchanges are logged at info"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The effective configuration."""
+
+    listen: Listen
+    admin: Admin
+    upstreams: tuple[Upstream, ...]
+    routes: tuple[routing.Rule, ...]
+    log: Log
+    source: str
+    """Where it came from: a file's path, `built-in`, or `--to`."""
+    hash: str
+    """First 12 hex digits of SHA-256 over the redacted effective configuration."""
