@@ -10,14 +10,28 @@ inside a JSON string (its quotes would be escaped), so no generated text can imi
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
+_KEPT_MIN_BYTES: Final = 1024
+_KEPT_MAX_BYTES: Final = 4096
+_LONGEST_MARK: Final = 64
+_LINE_STARTS: Final = b"\r\n"
 _DONE: Final = (b"data: [DONE]", b"data:[DONE]")
-# (marks that stand at the start of a line, JSON members that cannot stand inside a JSON string).
-# Of the chat dialect a finish reason counts, too: some providers never send [DONE].
-_MARKS: Final[dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]]] = {
-    "openai-chat": (_DONE, (b'"finish_reason":"', b'"finish_reason": "')),
-    "openai-responses": (
+
+
+class _Marks(NamedTuple):
+    """`lines` stand at the start of a line, `members` are JSON that cannot stand inside a JSON
+    string. `is_far`: the last event can be long, and its mark stands at its beginning."""
+
+    lines: tuple[bytes, ...]
+    members: tuple[bytes, ...]
+    is_far: bool
+
+
+_MARKS: Final = {
+    # A finish reason counts, too: some providers never send [DONE].
+    "openai-chat": _Marks(_DONE, (b'"finish_reason":"', b'"finish_reason": "'), False),
+    "openai-responses": _Marks(
         _DONE,
         (
             b'"type":"response.completed"',
@@ -27,8 +41,9 @@ _MARKS: Final[dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]]] = {
             b'"type": "response.incomplete"',
             b'"type": "response.failed"',
         ),
+        True,
     ),
-    "anthropic": ((), (b'"type":"message_stop"', b'"type": "message_stop"')),
+    "anthropic": _Marks((), (b'"type":"message_stop"', b'"type": "message_stop"'), False),
 }
 _KIND_BY_PATH_END: Final[tuple[tuple[str, str], ...]] = (
     ("/completions", "openai-chat"),
@@ -43,36 +58,45 @@ def watch(path: str, content_type: bytes | None) -> TerminalWatch | None:
         return None
     for end, kind in _KIND_BY_PATH_END:
         if path.endswith(end):
-            return TerminalWatch(*_MARKS[kind])
+            return TerminalWatch(_MARKS[kind])
     return None
 
 
 class TerminalWatch:
-    """Feed every body byte; `is_over` turns true with the terminal mark and stays so."""
+    """Feed every body byte; `is_over` says whether the terminal mark was among the last of them.
 
-    __slots__ = ("_lines", "_longest", "_members", "_tail", "is_over")
+    The question is asked at most once per stream, the bytes come once per event: so the bytes are
+    only kept (the last few hundred, or the last piece up to 4 KiB) and searched when it is asked.
+    """
 
-    def __init__(self, lines: tuple[bytes, ...], members: tuple[bytes, ...]) -> None:
-        self._lines = lines
-        self._members = members
-        self._longest = max(map(len, lines + members))
+    __slots__ = ("_is_over", "_marks", "_tail")
+
+    def __init__(self, marks: _Marks) -> None:
+        self._marks = marks
         self._tail = b"\n"
-        self.is_over = False
+        self._is_over = False
 
     def feed(self, data: bytes) -> None:
         """A mark cut in two by the chunking is found by the tail kept of the bytes before."""
-        if self.is_over:
-            return
-        seen = self._tail + data
-        for member in self._members:
-            if member in seen:
-                self.is_over = True
-                return
-        for line in self._lines:
+        if self._marks.is_far and not self._is_over:
+            self._is_over = self._is_marked(self._tail[-_LONGEST_MARK:] + data)
+        if _KEPT_MIN_BYTES <= len(data) <= _KEPT_MAX_BYTES:
+            self._tail = self._tail[-_LONGEST_MARK:] + data
+        else:
+            self._tail = (self._tail + data)[-_KEPT_MIN_BYTES:]
+
+    @property
+    def is_over(self) -> bool:
+        """True once the stream has said that it is over."""
+        return self._is_over or self._is_marked(self._tail)
+
+    def _is_marked(self, seen: bytes) -> bool:
+        if any(member in seen for member in self._marks.members):
+            return True
+        for line in self._marks.lines:
             at = seen.find(line)
             while at >= 0:
-                if at and seen[at - 1] in b"\r\n":
-                    self.is_over = True
-                    return
+                if at and seen[at - 1] in _LINE_STARTS:
+                    return True
                 at = seen.find(line, at + 1)
-        self._tail = seen[-self._longest :]
+        return False

@@ -12,7 +12,7 @@ does the same against whatever aiohttp is installed. Read against aiohttp 3.14.5
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -21,9 +21,8 @@ from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection, TCPConnector
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from yarl import URL
 
 from sidecar.core.errors import StartError
@@ -40,54 +39,28 @@ _LINGER_S: Final = 2.0
 
 
 class Arrival:
-    """What aiohttp's server calls a request: only what its loop touches of one, and no more.
+    """One parsed request head, or bytes that the parser refused."""
 
-    A BaseRequest parses, decodes and caches things that would change the bytes or cost time.
-    """
-
-    __slots__ = ("_task", "message", "payload", "protocol", "refused")
+    __slots__ = ("connection", "message", "payload", "refused")
 
     def __init__(
         self,
-        message: Any,  # RawRequestMessage, built in C
+        connection: ServerConnection,
+        message: Any,  # RawRequestMessage, built in C; None where `refused` is set
         payload: StreamReader,
-        protocol: ServerConnection,
-        writer: object,
-        task: asyncio.Task[None],
+        refused: BaseException | None,
     ) -> None:
+        self.connection = connection
         self.message = message
         self.payload = payload
-        self.protocol = protocol
-        self._task: asyncio.Task[None] | None = task
-        self.refused: HttpProcessingError | None = None
-        """Set where the parser refused the bytes; `message` then means nothing."""
-
-    def _finish(self) -> None:
-        """Called by aiohttp when the handler has returned."""
-
-    def _cancel(self, exc: BaseException) -> None:
-        """Called by aiohttp when the connection is lost; the task is cancelled besides."""
-
-
-class Done:
-    """What our handler returns instead of a response: all bytes have been written already."""
-
-    __slots__ = ("keep_alive",)
-
-    def __init__(self, keep_alive: bool) -> None:
-        self.keep_alive = keep_alive
-
-    async def prepare(self, request: object) -> None:
-        """Nothing: the head is written by the relay."""
-
-    async def write_eof(self) -> None:
-        """Nothing: the end is written by the relay."""
+        self.refused = refused
 
 
 class ServerEvents(Protocol):
     """What a connection of the caller's side tells its listener."""
 
-    async def serve(self, arrival: Arrival) -> Done: ...
+    async def serve(self, arrival: Arrival) -> bool:
+        """Answer it; True if the connection may serve another. Raises only when cancelled."""
 
     def never_served(self, count: int) -> None:
         """So many request heads were parsed, but their caller left before their turn."""
@@ -114,7 +87,7 @@ class ServerConnection(RequestHandler):
     def eof_received(self) -> None:
         # A half-closed caller counts as gone. While writing is paused, asyncio would only notice
         # after the buffer has drained, which may be never.
-        if self._current_request is not None and self._task_handler is not None:
+        if self._request_in_progress and self._task_handler is not None:
             self._task_handler.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -146,26 +119,67 @@ class ServerConnection(RequestHandler):
             if self.transport is not None:
                 transport.set_write_buffer_limits(high=high)
 
-    def begin_serving(self) -> None:
-        """One more parsed head has reached the handler."""
-        self._served += 1
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        # aiohttp's stream calls this after every read, paused or not.
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
 
-    def _make_error_handler(self, err_info: Any) -> Callable[[Any], Awaitable[Any]]:
-        # aiohttp would echo the offending line to the peer, `Authorization` included.
-        async def refuse(arrival: Arrival) -> Done:
-            arrival.refused = err_info.exc
-            return await self._events.serve(arrival)
+    async def start(self) -> None:
+        """Serve one parsed head after the other.
 
-        return refuse
-
-    def handle_error(self, *args: Any, **named: Any) -> Any:
-        # Only reached if `serve` raises, which it does not: it answers and logs by itself.
+        Replaces aiohttp's loop, which makes a request object, a writer and a second task for each
+        request, and answers parser errors by itself with the offending line (`Authorization`
+        included) in body and log.
+        """
+        assert self._manager is not None
+        may_keep = True
+        while may_keep and not self._force_close and not self._close:
+            if not self._messages:
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            message, payload = self._messages.popleft()
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+                self._resume_reading_if_drained()
+            refused = message.exc if isinstance(message, _ErrInfo) else None
+            self._served += 1
+            self._request_in_progress = True
+            try:
+                may_keep = await self._events.serve(
+                    Arrival(self, None if refused else message, payload, refused)
+                )
+            finally:
+                self._request_in_progress = False
+            if not payload.is_eof():
+                may_keep = False
+                await self._swallow(payload)
+            if may_keep:
+                self._await_next()
+        self._task_handler = None
         if self.transport is not None:
             self.transport.close()
-        return Done(keep_alive=False)
 
-    def log_exception(self, *args: Any, **named: Any) -> None:
-        """aiohttp's log lines carry request bytes; ours are written by the listener."""
+    def _await_next(self) -> None:
+        """Let the idle timer end the connection if no further request comes."""
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(
+                self._next_keepalive_close_time, self._process_keepalive
+            )
+
+    async def _swallow(self, payload: StreamReader) -> None:
+        """Read on for a moment: closing with unread bytes would send a reset, and the caller could
+        lose the answer that was sent early."""
+        try:
+            async with asyncio.timeout(self._lingering_time):
+                while not payload.is_eof() and self.transport is not None:
+                    await payload.readany()
+        except (TimeoutError, RequestPayloadError):
+            return
 
 
 class Server(web.Server):
@@ -173,12 +187,17 @@ class Server(web.Server):
     connection without any if a single option is unknown to it."""
 
     def __init__(self, events: ServerEvents) -> None:
-        super().__init__(
-            events.serve,  # type: ignore[arg-type]  # returns Done, which quacks as needed
-            request_factory=Arrival,  # type: ignore[arg-type]  # an Arrival, for the same reason
-            handler_cancellation=True,
-        )
+        super().__init__(_never_called, handler_cancellation=True)
         self._events = events
+
+    async def end_all(self) -> None:
+        """Cancel what is being served, close every connection, and wait until all is settled."""
+        tasks = [conn._task_handler for conn in self.connections if conn._task_handler]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for conn in self.connections:
+            conn.force_close()
 
     def __call__(self) -> RequestHandler:
         return ServerConnection(
@@ -194,6 +213,10 @@ class Server(web.Server):
             read_bufsize=READ_BYTES,
             auto_decompress=False,
         )
+
+
+async def _never_called(request: object) -> Any:
+    raise AssertionError("ServerConnection.start calls the listener instead")
 
 
 # --- the way out ---------------------------------------------------------------------------------
@@ -359,13 +382,24 @@ def request_template(
 
 
 _SERVER_HOOKS: Final = (
-    "_current_request",
+    "_buffer_paused",
+    "_close",
     "_drain_helper",
-    "_make_error_handler",
+    "_force_close",
+    "_keepalive_handle",
+    "_keepalive_timeout",
+    "_lingering_time",
+    "_messages",
+    "_msg_queue_resume_size",
+    "_next_keepalive_close_time",
+    "_process_keepalive",
+    "_reading_paused",
     "_request_count",
+    "_request_in_progress",
+    "_resume_reading_if_drained",
     "_task_handler",
-    "handle_error",
-    "log_exception",
+    "_waiter",
+    "start",
 )
 _CLIENT_HOOKS: Final = (
     "_drain_helper",
@@ -391,8 +425,8 @@ class _NoEvents:
     connect_timeout_s: float | None = None
     max_idle: int | None = None
 
-    async def serve(self, arrival: Arrival) -> Done:
-        return Done(keep_alive=False)
+    async def serve(self, arrival: Arrival) -> bool:
+        return False
 
     def never_served(self, count: int) -> None:
         """Nothing is counted."""

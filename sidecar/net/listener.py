@@ -11,19 +11,17 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
 
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 
 from sidecar.core.address import Address
 from sidecar.core.errors import StartError
 from sidecar.core.heads import UNREADABLE, Framing, RequestHead
 from sidecar.core.outcome import Reason, Refusal
-from sidecar.net.aio import MAX_LINE_BYTES, Arrival, Done, Server
+from sidecar.net.aio import MAX_LINE_BYTES, Arrival, Server
 from sidecar.net.caller import Caller, CallerBody
 from sidecar.pipeline import Inbound
 from sidecar.pipeline.ports import Client, Source
 
-_KEEP: Final = Done(keep_alive=True)
-_CLOSE: Final = Done(keep_alive=False)
 _BACKLOG: Final = 4096
 
 Handle = Callable[[Inbound, Client], Awaitable[None]]
@@ -57,17 +55,16 @@ class Listener:
             port = server.sockets[0].getsockname()[1]
         return Address(address.host, port)
 
-    async def serve(self, arrival: Arrival) -> Done:
-        """One request, or bytes that were none. Never raises but to be cancelled."""
-        connection = arrival.protocol
-        connection.begin_serving()
+    async def serve(self, arrival: Arrival) -> bool:
+        """One request, or bytes that were none; True if the connection may serve another."""
+        connection = arrival.connection
         if arrival.refused is not None:
             self._refuse(
                 Inbound(UNREADABLE, _NoBody(), connection.read_at),
                 Caller(connection, speaks_chunked=True, will_close=True),
                 _refusal(arrival.refused),
             )
-            return _CLOSE
+            return False
         message = arrival.message
         version = message.version
         head = RequestHead(message.method, message.path, version.minor, message.raw_headers)
@@ -83,14 +80,14 @@ class Listener:
             caller.will_close = True
             refusal = Refusal(Reason.BAD_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken here")
             self._refuse(inbound, caller, refusal)
-            return _CLOSE
+            return False
         try:
             await self._handle(inbound, caller)
         except Exception as error:
             # Settled, and answered or cut, by the pipeline already.
             self._report(error)
-            return _CLOSE
-        return _CLOSE if caller.will_close else _KEEP
+            return False
+        return not caller.will_close
 
     def never_served(self, count: int) -> None:
         """So many heads were parsed, but their caller left before their turn."""
@@ -106,15 +103,15 @@ class Listener:
         """Stop listening and end every connection."""
         for server in self._sockets:
             server.close()
-        await self._server.shutdown(timeout=0)
+        await self._server.end_all()
 
 
 def _body(arrival: Arrival, head: RequestHead) -> CallerBody:
     must_continue = head.expect is not None and head.minor_version == 1
-    return CallerBody(arrival.payload, arrival.protocol, must_continue)
+    return CallerBody(arrival.payload, arrival.connection, must_continue)
 
 
-def _refusal(error: HttpProcessingError) -> Refusal:
+def _refusal(error: BaseException) -> Refusal:
     """What the parser's refusal means; nothing of the bytes is told back."""
     if isinstance(error, BadHttpMethod):
         return Refusal(Reason.NOT_IMPLEMENTED, "this request method is not known")

@@ -36,6 +36,8 @@ class ResponseReader:
         "_interim",
         "_is_head_request",
         "_is_interim",
+        "_is_streaming",
+        "_more",
         "_new_head",
         "_parser",
         "_pieces",
@@ -52,6 +54,8 @@ class ResponseReader:
         self, sink: Sink, is_head_request: bool, ending: asyncio.Future[Reason | None]
     ) -> None:
         self._sink = sink
+        self._more = sink.more
+        self._is_streaming = False
         self._is_head_request = is_head_request
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._head = ResponseHead()
@@ -87,23 +91,28 @@ class ResponseReader:
                 self.is_clean = False
             else:
                 reason = Reason.BAD_FRAMING
-        if not self.has_head and reason is None:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES or self._interim > _MAX_INTERIM:
-                reason = Reason.BAD_FRAMING
         try:
-            self._push(now)
+            if self._is_streaming and not self.is_done:
+                # The usual case, once per event: body bytes in the middle of a response.
+                pieces = self._pieces
+                if pieces:
+                    body = pieces.pop() if len(pieces) == 1 else b"".join(pieces)
+                    pieces.clear()
+                    self._more(body, now)
+            else:
+                self._push(now)
         except Exception as error:
             # A bug of ours in the sink: it must end the exchange, not vanish in the event loop.
-            self.is_clean = False
-            self._parser = None
-            if not self.ending.done():
-                self.ending.set_exception(error)
+            self._break(error)
             return
         if reason is not None:
             self._finish(reason if self.has_head else Reason.BAD_UPSTREAM_RESPONSE)
         elif self.is_done:
             self._finish(None)
+        elif not self.has_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES or self._interim > _MAX_INTERIM:
+                self._finish(Reason.BAD_UPSTREAM_RESPONSE)
 
     def lost(self, exc: BaseException | None) -> None:
         """The connection ended; a FIN ends a body that has no other end."""
@@ -134,15 +143,22 @@ class ResponseReader:
     def redirect(self, sink: Sink) -> None:
         """The rest goes elsewhere."""
         self._sink = sink
+        self._more = sink.more
 
     def _push(self, read_at: float) -> None:
         head, self._new_head = self._new_head, None
-        pieces = self._pieces
-        if head is None and not pieces and not self.is_done:
+        if head is None and not self._pieces and not self.is_done:
             return
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._pieces = []
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        self._is_streaming = True
         self._sink.take(head, body, self.is_done, read_at)
+
+    def _break(self, error: Exception) -> None:
+        self.is_clean = False
+        self._parser = None
+        if not self.ending.done():
+            self.ending.set_exception(error)
 
     def _finish(self, reason: Reason | None) -> None:
         # Parser and reader hold each other: parted here, so that no exchange waits for the

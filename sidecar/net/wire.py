@@ -161,6 +161,9 @@ class _Rest:
         self._wire = wire
         self._bytes_left = _LINGER_BYTES
 
+    def more(self, body: bytes, read_at: float) -> None:
+        self.take(None, body, False, read_at)
+
     def take(self, head: ResponseHead | None, body: bytes, is_end: bool, read_at: float) -> None:
         self._bytes_left -= len(body)
         if self._bytes_left < 0 and not is_end:

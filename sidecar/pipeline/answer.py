@@ -61,7 +61,6 @@ def answer(exchange: Exchange, refusal: Refusal, desk: Desk) -> None:
         body = b""
     exchange.response_bytes = len(body)
     exchange.client.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
-    exchange.is_delivered = True
 
 
 def answer_failure(exchange: Exchange, desk: Desk) -> None:

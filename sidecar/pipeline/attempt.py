@@ -70,7 +70,8 @@ async def _exchange_with(
 ) -> Reason | None:
     """None if the whole response was relayed, else why not. Ends the wire."""
     client = exchange.client
-    watch = Watch(target.timeouts, exchange.t0, wire, desk)
+    watch = Watch(target.timeouts, exchange.t0, wire)
+    desk.watches.add(watch)
     upload: asyncio.Task[None] | None = None
     try:
         ending = wire.receive(relay, exchange.head.method == "HEAD")
@@ -82,10 +83,10 @@ async def _exchange_with(
             desk.overhead_request.add(desk.now() - exchange.ready_at)
         else:
             wire.send(message)
-            upload = asyncio.create_task(stream_up(exchange, wire, watch), name="upload")
-        watch.look()
+            upload = asyncio.create_task(stream_up(exchange, wire), name="upload")
         reason = await ending
     except asyncio.CancelledError:
+        exchange.is_delivered = relay.is_delivered
         if exchange.is_delivered:
             wire.linger()
         else:
@@ -96,7 +97,7 @@ async def _exchange_with(
         raise
     finally:
         client.follow(None)
-        watch.stop()
+        desk.watches.discard(watch)
         if upload is not None:
             upload.cancel()
     if reason is None and relay.is_unfinished:

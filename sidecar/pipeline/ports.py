@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sidecar.core.outcome import Reason
     from sidecar.core.records import Record
     from sidecar.pipeline.exchange import Exchange
+    from sidecar.pipeline.watch import WatchList
 
 
 class BodyError(SidecarError):
@@ -80,6 +81,9 @@ class Sink(Protocol):
     def take(self, head: ResponseHead | None, body: bytes, is_end: bool, read_at: float) -> None:
         """One read's worth: the head if it was completed by it, body bytes without framing, and
         whether the body is now whole. `read_at`: monotonic seconds of the read."""
+
+    def more(self, body: bytes, read_at: float) -> None:
+        """`take` for the usual case, once per event: body bytes after the head, not the end."""
 
 
 class Wire(Protocol):
@@ -150,6 +154,9 @@ class Desk(Protocol):
     overhead_request: Overhead
     overhead_response: Overhead
     overhead_chunk: Overhead
+
+    watches: WatchList
+    """Whose timers are looked after."""
 
     def new_id(self) -> str:
         """A request id of ours."""

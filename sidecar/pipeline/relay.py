@@ -22,10 +22,12 @@ class Relay:
     had not said that it was over."""
 
     __slots__ = (
+        "_count_chunk",
         "_desk",
         "_ends_with_connection",
         "_exchange",
         "_is_chunked",
+        "_now",
         "_watch",
         "_write",
         "has_begun",
@@ -38,6 +40,8 @@ class Relay:
         self._exchange = exchange
         self._desk = desk
         self._write = exchange.client.write
+        self._now = desk.now
+        self._count_chunk = desk.overhead_chunk.add
         self._is_chunked = False
         self._ends_with_connection = False
         self._watch: terminal.TerminalWatch | None = None
@@ -52,11 +56,14 @@ class Relay:
         out = b"" if head is None else self._begin(head, read_at)
         if body:
             out += b"%x\r\n%b\r\n" % (len(body), body) if self._is_chunked else body
+            if self._watch is not None:
+                self._watch.feed(body)
         if is_end:
-            if self._is_cut_short(body):
+            if self._ends_with_connection and self._watch is not None and not self._watch.is_over:
+                # A body that ends with its connection is whole only if its stream says so.
                 self.is_unfinished = True
             else:
-                self.is_whole = exchange.is_delivered = True
+                self.is_whole = True
                 if self._is_chunked:
                     out += _LAST_CHUNK
         if out:
@@ -64,10 +71,20 @@ class Relay:
         overhead = desk.overhead_chunk if head is None else desk.overhead_response
         overhead.add(desk.now() - read_at)
         exchange.response_bytes += len(body)
-        if self._watch is not None and body and not is_end:
+
+    def more(self, body: bytes, read_at: float) -> None:
+        """`take` for the usual case: one or more events in the middle of a stream."""
+        size = len(body)
+        self._write(b"%x\r\n%b\r\n" % (size, body) if self._is_chunked else body)
+        self._count_chunk(self._now() - read_at)
+        self._exchange.response_bytes += size
+        if self._watch is not None:
             self._watch.feed(body)
-            if self._watch.is_over:
-                exchange.is_delivered = True
+
+    @property
+    def is_delivered(self) -> bool:
+        """The caller has all it can want: the whole answer, or a stream's terminal event."""
+        return self.is_whole or (self._watch is not None and self._watch.is_over)
 
     def _begin(self, head: ResponseHead, read_at: float) -> bytes:
         exchange = self._exchange
@@ -90,10 +107,3 @@ class Relay:
         self._watch = terminal.watch(exchange.head.path, head.content_type)
         self._ends_with_connection = head.framing is Framing.EOF
         return head.for_client(client.speaks_chunked, client.will_close)
-
-    def _is_cut_short(self, last: bytes) -> bool:
-        """A body that ends with its connection is whole only if its stream says so."""
-        if not self._ends_with_connection or self._watch is None:
-            return False
-        self._watch.feed(last)
-        return not self._watch.is_over

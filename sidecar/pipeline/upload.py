@@ -11,7 +11,6 @@ from sidecar.core.heads import Framing
 from sidecar.core.outcome import Reason
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import BodyError, Wire
-from sidecar.pipeline.watch import Watch
 
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -24,7 +23,7 @@ def framed_whole(exchange: Exchange) -> bytes:
     return b"%x\r\n%b\r\n%b" % (len(body), body, _LAST_CHUNK) if body else _LAST_CHUNK
 
 
-async def stream_up(exchange: Exchange, wire: Wire, watch: Watch) -> None:
+async def stream_up(exchange: Exchange, wire: Wire) -> None:
     """Send the body while it is read. A body that breaks its own framing, or the limit, fails the
     attempt: the upstream then never sees a complete request."""
     body = exchange.inbound.body
@@ -52,4 +51,3 @@ async def stream_up(exchange: Exchange, wire: Wire, watch: Watch) -> None:
     if is_chunked:
         wire.send(_LAST_CHUNK)
     wire.mark_sent()
-    watch.look()

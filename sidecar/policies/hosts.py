@@ -9,15 +9,19 @@ Origin header, so these two are the whole defence, and they cost nothing to ever
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sidecar.core.origin import BadUrlError, split_authority
 from sidecar.core.outcome import Reason, Refusal
 
 
+@lru_cache(maxsize=512)
 def refuse(
     host: str | None, origin: str | None, allowed: tuple[str, ...] | None
 ) -> Refusal | None:
     """A Refusal, or None where the request may pass. `allowed` None means any name.
 
+    Pure, and asked with the same few values over and over: answered from a cache.
     `host` is None for HTTP/1.0 callers without the header (probes); a browser always sends it.
     """
     if allowed is None:

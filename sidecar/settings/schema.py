@@ -6,24 +6,29 @@ Must not know: files, environment or text; `parse` turns nodes into these values
 the nodes.
 Why dataclasses: they are the effective configuration as the rest of the code sees it (resolved,
 checked, frozen), so there is no second "runtime config" that could drift from the first.
-A field's `metadata["yaml"]` is its key where the name of the field carries a unit.
+A field's metadata: `yaml` is its key where the name of the field carries a unit; `choices` are the
+words that it may have; `is_file` says that it names a file which must be readable.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from sidecar.core.address import Address
 from sidecar.core.origin import Origin
 from sidecar.core.secret import Secret
 from sidecar.policies import pool, routing, timeouts
 
+_DATA_ADDRESS: Final = Address("127.0.0.1", 8484)
+_ADMIN_ADDRESS: Final = Address("127.0.0.1", 8486)
+
 
 @dataclass(frozen=True, slots=True)
 class Listen:
     """`listen:` the data port. Every path on it belongs to the providers."""
 
-    address: Address = Address("127.0.0.1", 8484)
+    address: Address = _DATA_ADDRESS
     max_request_body_bytes: int | None = field(
         default=None, metadata={"yaml": "max_request_body"}
     )
@@ -35,17 +40,17 @@ class Listen:
 class Admin:
     """`admin:` the operator's port."""
 
-    address: Address = Address("127.0.0.1", 8486)
+    address: Address = _ADMIN_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
     """`tls:` of an upstream."""
 
-    ca_file: str | None = None
+    ca_file: str | None = field(default=None, metadata={"is_file": True})
     """PEM of the authorities to trust instead of the system's."""
-    client_cert: str | None = None
-    client_key: str | None = None
+    client_cert: str | None = field(default=None, metadata={"is_file": True})
+    client_key: str | None = field(default=None, metadata={"is_file": True})
     verify: bool = True
 
 
@@ -80,10 +85,12 @@ class Upstream:
 class Log:
     """`telemetry.log:`"""
 
-    format: str = "json"
-    """json | text"""
-    level: str = "info"
-    """debug | info | warning | error; exchanges are logged at info"""
+    format: str = field(default="json", metadata={"choices": ("json", "text")})
+    """One JSON object a line, or text for people."""
+    level: str = field(
+        default="info", metadata={"choices": ("debug", "info", "warning", "error")}
+    )
+    """Exchanges are logged at info."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,6 @@
+"""Simulated providers with scripted faults, and what is built on them: traffic and the demo.
+
+In order of reading: script (what was asked for, in a model name) -> answer (what will be said, in
+no dialect) -> openai, responses, anthropic (the same, as each provider would write it) -> damage
+(what a fault does to it) -> mock (the server) -> traffic -> demo. All up to the server is pure.
+"""

@@ -1,0 +1,113 @@
+"""What only the whole configuration can tell: ports that meet, keys that would be open to all.
+
+Knows: the rules between blocks.
+Must not know: how blocks are read.
+Why refusals and not warnings: each of these is a proxy that answers strangers with somebody's key,
+or that calls itself until the descriptors run out; a line in a log would come too late.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sidecar.core.address import Address
+from sidecar.core.origin import Origin
+from sidecar.settings.blocks import place_of
+from sidecar.settings.problems import Place, Problems, join
+from sidecar.settings.schema import Admin, Listen, Upstream
+from sidecar.settings.tree import Mapping, Node
+
+_ANY: Final = frozenset({"0.0.0.0", "::"})
+_DEFAULT: Final = Place("built-in")
+
+
+def check(
+    root: Mapping, listen: Listen, admin: Admin, upstreams: tuple[Upstream, ...], problems: Problems
+) -> None:
+    """Adds what is wrong between the blocks of `root`, whose values are the other arguments."""
+    _check_ports(root, listen, admin, problems)
+    _check_wallet(root, listen, upstreams, problems)
+    _check_loops(root, listen, admin, upstreams, problems)
+    _check_shared_key(root, upstreams, problems)
+
+
+def _child(node: Node | None, key: str) -> Node | None:
+    return node.entries.get(key) if isinstance(node, Mapping) else None
+
+
+def _place(root: Mapping, block: str, key: str) -> Place | None:
+    return place_of(key, _child(root, block))
+
+
+def _check_ports(root: Mapping, listen: Listen, admin: Admin, problems: Problems) -> None:
+    admin_place = _place(root, "admin", "address")
+    if not admin.address.is_loopback:
+        message = "must be on loopback: everybody who reaches it reads what passes here"
+        problems.add(admin_place or _DEFAULT, "admin.address", message)
+    if _meets(listen.address, admin.address.host, admin.address.port):
+        listen_place = _place(root, "listen", "address")
+        path, other = "listen.address", "admin.address"
+        if listen_place is None:
+            path, other = other, path
+        message = f"is the same as {other}; the two need a port each"
+        problems.add(listen_place or admin_place or _DEFAULT, path, message)
+
+
+def _check_wallet(
+    root: Mapping, listen: Listen, upstreams: tuple[Upstream, ...], problems: Problems
+) -> None:
+    holders = [upstream.name for upstream in upstreams if upstream.api_key is not None]
+    if listen.address.is_loopback or not holders:
+        return
+    message = (
+        f"beyond loopback, everybody who reaches it would spend the api_key of {holders[0]};"
+        " listen on 127.0.0.1, or let the callers bring their own keys"
+    )
+    problems.add(_place(root, "listen", "address") or _DEFAULT, "listen.address", message)
+
+
+def _check_loops(
+    root: Mapping,
+    listen: Listen,
+    admin: Admin,
+    upstreams: tuple[Upstream, ...],
+    problems: Problems,
+) -> None:
+    for upstream in upstreams:
+        for key, address in (("listen", listen.address), ("admin", admin.address)):
+            if not _meets(address, upstream.url.host, upstream.url.port):
+                continue
+            node = _child(_child(root, "upstreams"), upstream.name)
+            place = place_of("url", node) or _place(root, key, "address") or _DEFAULT
+            path = join(join("upstreams", upstream.name), "url")
+            problems.add(place, path, f"is our own {key}.address: requests would go in circles")
+
+
+def _check_shared_key(root: Mapping, upstreams: tuple[Upstream, ...], problems: Problems) -> None:
+    """One key for several origins is somebody's key at a stranger's door."""
+    place = _place(root, "defaults", "api_key")
+    if place is None:
+        return
+    block = _child(root, "upstreams")
+    inheriting = [u for u in upstreams if place_of("api_key", _child(block, u.name)) is None]
+    origins = {_site(u.url) for u in inheriting if u.api_key is not None}
+    if len(origins) > 1:
+        message = (
+            f"this key would go to {len(origins)} different origins;"
+            " give each upstream its own api_key"
+        )
+        problems.add(place, "defaults.api_key", message)
+
+
+def _site(url: Origin) -> tuple[str, str, int]:
+    return url.scheme, url.host, url.port
+
+
+def _meets(address: Address, host: str, port: int) -> bool:
+    """True where connecting to (or binding) host:port would reach `address`."""
+    if address.port != port or port == 0:
+        return False
+    ours, theirs = set(address.hosts), set(Address(host, port).hosts)
+    if ours & theirs or theirs & _ANY:
+        return True
+    return bool(ours & _ANY) and Address(host, port).is_loopback

@@ -1,0 +1,88 @@
+"""Settings -> what a person may see: the same keys and spellings as in YAML, no secrets.
+
+Knows: how to write settings back. What it prints loads again as the same settings, but for keys
+and proxy passwords, which read `[redacted]`.
+Must not know: where they came from, or the values of secrets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sidecar.policies import routing
+from sidecar.settings.blocks import show_block
+from sidecar.settings.references import ApiKey, EgressProxy
+from sidecar.settings.schema import Settings, Upstream
+from sidecar.settings.upstreams import PROVIDER
+
+if TYPE_CHECKING:
+    import yaml
+
+
+def effective(settings: Settings) -> dict[str, object]:
+    """The whole configuration with `defaults:` merged in. Plain types only, ready for JSON."""
+    return {
+        "version": 1,
+        "listen": show_block(settings.listen),
+        "admin": show_block(settings.admin),
+        "upstreams": {upstream.name: _upstream(upstream) for upstream in settings.upstreams},
+        "routes": [_route(rule) for rule in settings.routes],
+        "telemetry": {"log": show_block(settings.log)},
+    }
+
+
+def hash_of(settings: Settings) -> str:
+    """12 hex digits that change with anything that is shown; never with a secret."""
+    import hashlib
+    import json
+
+    text = json.dumps(effective(settings), separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def to_yaml(settings: Settings) -> str:
+    """The effective configuration as a file that `sidecar run -c` takes."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Writes `off` without quotes, as people do."""
+
+    def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        if text == "off":
+            return dumper.represent_scalar("tag:yaml.org,2002:bool", text)
+        return dumper.represent_str(text)
+
+    Dumper.add_representer(str, represent)
+    tree = effective(settings)
+    return yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def _upstream(upstream: Upstream) -> dict[str, object]:
+    nothing: dict[str, str] = {}
+    return {
+        "url": str(upstream.url),
+        "dialect": upstream.dialect,
+        "provider": PROVIDER.show(upstream.provider),
+        "api_key": ApiKey(nothing).show(upstream.api_key),
+        "tls": show_block(upstream.tls),
+        "proxy": EgressProxy(nothing).show(upstream.proxy),
+        "pool": show_block(upstream.pool),
+        "timeouts": show_block(upstream.timeouts),
+    }
+
+
+def _route(rule: routing.Rule) -> dict[str, object]:
+    match = rule.match
+    pairs = {
+        "path": match.path,
+        "prefix": match.prefix,
+        "method": match.method,
+        "header": dict(match.header) or None,
+        "model": match.model,
+    }
+    return {
+        "name": rule.name,
+        "match": {key: value for key, value in pairs.items() if value is not None},
+        "strip_prefix": rule.strip_prefix,
+        "to": rule.to,
+    }

@@ -1,0 +1,139 @@
+"""What a log line looks like: JSON for machines, text for people.
+
+Knows: how a Record or a lifecycle event becomes one line of bytes.
+Must not know: queues, threads or files; `log` does the writing.
+Why everything unprintable is spelled out: a line may hold what a stranger sent (a path, an id). A
+line break would forge a second entry, and an escape sequence would reach the terminal of whoever
+reads the log, also after `jq -r` has undone JSON's own escapes. So such a character is written as
+backslash, x, 1, b before JSON is made of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from sidecar.core.records import Record
+
+FIELD_CHARACTERS: Final = 256
+"""A longer string is cut, and ends in an ellipsis."""
+
+# Unknown types are shown by their own str(): a Secret says that it is redacted.
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+# Keys with their quotes, colon and comma and a byte of value each, and one string at its longest:
+# in less than that no string can be too long.
+_SHORT_BYTES: Final = FIELD_CHARACTERS + sum(len(name) + 5 for name in Record.__struct_fields__)
+
+
+def json_exchange(ts: float, record: Record) -> bytes:
+    """`{"ts", "level", "event": "exchange", ...the fields of the Record}`."""
+    try:
+        body = _ENCODER.encode(record)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        body = b""
+    is_plain = _is_printable(body) and (len(body) <= _SHORT_BYTES or _is_short(record))
+    if not body or not is_plain:
+        return json_event(ts, "info", "exchange", msgspec.structs.asdict(record))
+    # Nearly every Record is plain: it has encoded itself, and three fields go before its own.
+    head = f'{{"ts":"{stamp(ts)}","level":"info","event":"exchange",'
+    return head.encode() + body[1:] + b"\n"
+
+
+def json_event(ts: float, level: str, name: str, fields: Mapping[str, object]) -> bytes:
+    """`{"ts", "level", "event": name, ...fields}`."""
+    line: dict[str, object] = {"ts": stamp(ts), "level": level, "event": name}
+    for key, value in fields.items():
+        line.setdefault(key, _cleaned(value))
+    return _ENCODER.encode(line) + b"\n"
+
+
+def text_exchange(ts: float, record: Record) -> bytes:
+    """One readable line; what is unknown is left out."""
+    words = [
+        record.outcome,
+        "-" if record.status is None else str(record.status),
+        record.method or "-",
+        _clean(record.path or "-"),
+        f"-> {_clean(record.upstream or 'none')}",
+        f"{record.duration_ms:.1f} ms",
+    ]
+    if record.headers_ms is not None:
+        words.append(f"(headers {record.headers_ms:.1f} ms)")
+    words.append(f"{record.request_bytes} B up, {record.response_bytes} B down")
+    if record.reason is not None:
+        words.append(f"reason={record.reason} fault={record.fault}")
+    words.append(f"id={_clean(record.request_id)}")
+    return _text_line(ts, "info", words)
+
+
+def text_event(ts: float, level: str, name: str, fields: Mapping[str, object]) -> bytes:
+    """The name, then key=value pairs; a value with spaces in it is quoted."""
+    words = [name]
+    for key, value in fields.items():
+        clean = _cleaned(value)
+        is_word = isinstance(clean, str) and clean and " " not in clean and '"' not in clean
+        words.append(f"{key}={clean if is_word else _ENCODER.encode(clean).decode()}")
+    return _text_line(ts, level, words)
+
+
+def stamp(ts: float) -> str:
+    """Unix seconds -> RFC 3339 in UTC with milliseconds."""
+    second, milliseconds = divmod(int(ts * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=4)  # the lines of a batch are of the same second or two
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _text_line(ts: float, level: str, words: list[str]) -> bytes:
+    return f"{stamp(ts)} {level:<7} {' '.join(words)}\n".encode()
+
+
+def _is_printable(body: bytes) -> bool:
+    """True if certainly no string in this JSON needs to be spelled out.
+
+    Looks at the bytes as a whole, because asking each string costs more than encoding them all.
+    What JSON escapes shows as a backslash; what it does not escape is DEL or beyond ASCII.
+    """
+    return body.isascii() and b"\\" not in body and b"\x7f" not in body
+
+
+def _is_short(value: object) -> bool:
+    """True if no string in it needs to be cut."""
+    if isinstance(value, str):
+        return len(value) <= FIELD_CHARACTERS
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.astuple(value)
+    return not isinstance(value, tuple) or all(map(_is_short, value))
+
+
+def _cleaned(value: object) -> object:
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
+    if isinstance(value, Mapping):
+        return {_clean(str(key)): _cleaned(member) for key, member in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_cleaned(member) for member in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return _clean(str(value))
+
+
+def _clean(text: str) -> str:
+    """At most FIELD_CHARACTERS printable characters."""
+    if not text.isprintable():
+        text = "".join(
+            c if c.isprintable() else c.encode("unicode_escape").decode()
+            for c in text[: FIELD_CHARACTERS + 1]
+        )
+    if len(text) > FIELD_CHARACTERS:
+        text = text[: FIELD_CHARACTERS - 1] + "…"
+    return text
