@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 
 from sidecar import __version__, plan
 from sidecar.admin import server as admin_server
@@ -120,8 +120,8 @@ class App:
 
     # --- what the listener calls ---
 
-    async def _handle(self, inbound: Inbound, client: Client) -> None:
-        await handle(inbound, client, self._plan, self._desk)
+    def _handle(self, inbound: Inbound, client: Client) -> Coroutine[None, None, None]:
+        return handle(inbound, client, self._plan, self._desk)
 
     def _refuse(self, inbound: Inbound, client: Client, refusal: Refusal | None) -> None:
         """Count and answer what never became a request; without a refusal its caller has left."""

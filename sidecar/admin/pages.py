@@ -116,7 +116,9 @@ def _limit(text: str | None) -> int:
     if text is None:
         return _DEFAULT_EXCHANGES
     # isdigit() alone would let other scripts' digits in, and a sign is no digit.
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 0 < int(text) <= MAX_EXCHANGES):
+    if not (
+        text.isascii() and text.isdigit() and len(text) <= 4 and 0 < int(text) <= MAX_EXCHANGES
+    ):
         raise PageError(400, "bad_limit", f"limit is a number from 1 to {MAX_EXCHANGES}")
     return int(text)
 

@@ -60,14 +60,18 @@ UNREMOVABLE: Final = frozenset(
 
 _CACHE_ENTRIES: Final = 4096
 _cache: dict[bytes, int] = {}
+cached = _cache.get
+"""The cached meaning of a header name as it came, or None: ask `kind_of` then. Asked in line by
+the two loops that go through headers, for a call of our own costs them more than the look-up."""
 
 
 def kind_of(name: bytes) -> int:
-    """The meaning of a header name as it came; answers from the cache after the first time."""
+    """The meaning of a header name as it came."""
     kind = _cache.get(name)
     if kind is None:
         lower = name.lower()
         kind = HINT if lower.startswith(_HINT_PREFIX) else _KIND_BY_NAME.get(lower, PASS)
+        # Bounded: names are the callers' to invent.
         if len(_cache) < _CACHE_ENTRIES:
             _cache[name] = kind
     return kind

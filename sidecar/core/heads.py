@@ -48,6 +48,8 @@ class RequestHead:
         "minor_version",
         "origin",
         "parts",
+        "path",
+        "query",
         "removed",
         "request_id",
         "target",
@@ -64,6 +66,7 @@ class RequestHead:
         self.method = method
         self.target = target
         """Raw: path and query as they came."""
+        self.path, _, self.query = target.partition("?")
         self.minor_version = minor_version
         self.host: bytes | None = None
         self.host_at: int | None = None
@@ -79,16 +82,13 @@ class RequestHead:
         self.removed: frozenset[bytes] = frozenset()
         """Names that the Connection header listed."""
         parts: list[bytes] = []
-        kind_of = h.kind_of
+        cached, kind_of = h.cached, h.kind_of
         for name, value in raw_headers:
-            kind = kind_of(name)
-            if kind != h.PASS:
-                if kind in (h.DROP, h.HINT):
-                    continue
-                self._note(kind, name, value, len(parts))
-                if kind in (h.CONNECTION, h.EXPECT):
-                    continue
-            parts += (name, _COLON, value, _CRLF)
+            kind = cached(name)
+            if kind is None:
+                kind = kind_of(name)
+            if kind == 0 or self._goes_on(kind, name, value, len(parts)):  # 0: PASS
+                parts += (name, _COLON, value, _CRLF)
         self.parts = parts
         if self.removed:
             self._drop_named()
@@ -100,8 +100,11 @@ class RequestHead:
             else Framing.NONE
         )
 
-    def _note(self, kind: int, name: bytes, value: bytes, at: int) -> None:
-        if kind == h.HOST:
+    def _goes_on(self, kind: int, name: bytes, value: bytes, at: int) -> bool:
+        """Note what one header says; False if it belongs to this hop."""
+        if kind == h.CONTENT_TYPE:
+            self.content_type = value
+        elif kind == h.HOST:
             self.host, self.host_at = value, at
         elif kind == h.CREDENTIAL:
             self.credentials.append((name.lower(), value))
@@ -109,19 +112,20 @@ class RequestHead:
             self.content_length = int(value)
         elif kind == h.TRANSFER_ENCODING:
             self.transfer_encodings.append(value.lower())
-        elif kind == h.CONNECTION:
-            if value.lower() not in _HARMLESS_CONNECTION:
-                self.removed |= h.connection_tokens(value)
-        elif kind == h.EXPECT:
-            self.expect = value
         elif kind == h.ORIGIN:
             self.origin = value
         elif kind == h.REQUEST_ID:
             self.request_id = value
-        elif kind == h.CONTENT_TYPE:
-            self.content_type = value
         elif kind == h.ANTHROPIC_VERSION:
             self.has_anthropic_version = True
+        elif kind == h.EXPECT:
+            self.expect = value
+            return False
+        else:
+            if kind == h.CONNECTION and value.lower() not in _HARMLESS_CONNECTION:
+                self.removed |= h.connection_tokens(value)
+            return False
+        return True
 
     def _drop_named(self) -> None:
         kept = _without(self.parts, self.removed - h.UNREMOVABLE)
@@ -129,16 +133,6 @@ class RequestHead:
         self.host_at = next(
             (at for at in range(0, len(kept), 4) if kept[at].lower() == b"host"), None
         )
-
-    @property
-    def path(self) -> str:
-        """The target up to the query, raw."""
-        return self.target.partition("?")[0]
-
-    @property
-    def query(self) -> str:
-        """The raw query without its question mark; empty where there is none."""
-        return self.target.partition("?")[2]
 
     def lower_case(self) -> dict[str, str]:
         """Headers by lower-cased name, for rules that match on one; of duplicates the last."""
@@ -203,21 +197,26 @@ class ResponseHead:
 
     def add(self, name: bytes, value: bytes) -> None:
         """One header line, value without surrounding white space."""
-        kind = h.kind_of(name)
-        parts = self.parts
-        if kind == h.CONTENT_LENGTH:
-            self.content_length = int(value)
-        elif kind == h.CONTENT_TYPE:
+        kind = h.cached(name)
+        if kind is None:
+            kind = h.kind_of(name)
+        if kind == 0 or self._goes_on(kind, value):  # 0: PASS
+            self.parts += (name, _COLON, value, _CRLF)
+
+    def _goes_on(self, kind: int, value: bytes) -> bool:
+        if kind == h.CONTENT_TYPE:
             self.content_type = value
+        elif kind == h.CONTENT_LENGTH:
+            self.content_length = int(value)
         elif kind == h.TRANSFER_ENCODING:
-            self._te_at = len(parts)
+            self._te_at = len(self.parts)
         elif kind == h.CONNECTION:
             if value.lower() not in _HARMLESS_CONNECTION:
                 self._removed |= h.connection_tokens(value)
-            return
+            return False
         elif kind == h.DROP:
-            return
-        parts += (name, _COLON, value, _CRLF)
+            return False
+        return True
 
     def finish(self, status: int, has_body: bool) -> None:
         """All headers are in: settle the framing. `has_body` False: HEAD, 204, 304."""

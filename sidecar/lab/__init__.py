@@ -2,5 +2,6 @@
 
 In order of reading: script (what was asked for, in a model name) -> answer (what will be said, in
 no dialect) -> openai, responses, anthropic (the same, as each provider would write it) -> damage
-(what a fault does to it) -> mock (the server) -> traffic -> demo. All up to the server is pure.
+(what a fault does to it) -> performance (when it leaves, on which socket) -> mock (the server) ->
+traffic -> demo. All up to damage is pure.
 """

@@ -21,15 +21,17 @@ import msgspec
 from sidecar.lab.script import Script
 
 DEFAULT_TOKENS: Final = 40
-_TEXT: Final = (
+_PROSE: Final = (
     "The quick brown fox jumps over the lazy dog , naïve as ever , while a café in 東京 serves "
     "jalapeño soup — hot , cheap and 100 % simulated . Every word here is one token , no model "
     "was asked , and nobody pays a single € for it 🙂 ."
-).split()
-_THOUGHT: Final = (
+)
+_MUSING: Final = (
     "Let me think this through : the request wants an answer , the script says how long it may "
     "be , so I count the words twice and then begin ."
-).split()
+)
+_TEXT: Final = tuple(_PROSE.split())
+_THOUGHT: Final = tuple(_MUSING.split())
 _ARGUMENT_CHARS: Final = 6
 
 
@@ -37,8 +39,12 @@ class Kind(Enum):
     """What a piece of an answer is to whoever counts: only GENERATED is the model's own output."""
 
     OPENING = "opening"
+    """Before anything generated."""
     GENERATED = "generated"
+    BETWEEN = "between"
+    """Structure between generated pieces."""
     CLOSING = "closing"
+    """After all of them."""
 
 
 class Piece(NamedTuple):
@@ -114,6 +120,8 @@ def reply_to(script: Script, wish: Wish) -> Reply:
         reasoning = tokens // 4 if wish.thinks else 0
     reasoning = min(reasoning, tokens)
     call = _call(script, wish)
+    if call is not None and script.tokens is None:
+        tokens = reasoning + 1 + len(call.arguments)
     return Reply(
         reasoning=tuple(_words(_THOUGHT, reasoning)),
         text=() if call else tuple(_words(_TEXT, tokens - reasoning)),
@@ -134,7 +142,7 @@ def generated_s(script: Script, events: int) -> float:
     return script.ttft_s + script.gap_s * max(0, events - 1)
 
 
-def _words(source: list[str], count: int) -> Iterator[str]:
+def _words(source: tuple[str, ...], count: int) -> Iterator[str]:
     for n in range(count):
         word = source[n % len(source)]
         yield word if n == 0 else " " + word
@@ -145,15 +153,11 @@ def _call(script: Script, wish: Wish) -> ToolCall | None:
         return None
     if wish.must_call is None and wish.has_tool_result:
         return None
-    name, schema = next(
-        (tool for tool in wish.tools if tool[0] == wish.must_call), wish.tools[0]
-    )
+    name, schema = next((tool for tool in wish.tools if tool[0] == wish.must_call), wish.tools[0])
     text = json.dumps(example_of(schema), ensure_ascii=False)
     return ToolCall(
         name,
-        tuple(
-            text[at : at + _ARGUMENT_CHARS] for at in range(0, len(text), _ARGUMENT_CHARS)
-        ),
+        tuple(text[at : at + _ARGUMENT_CHARS] for at in range(0, len(text), _ARGUMENT_CHARS)),
     )
 
 

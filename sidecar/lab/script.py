@@ -124,7 +124,9 @@ def parse_model(name: str) -> Script:
     tokens = _read(found, "tokens", _tokens)
     reasoning = _read(found, "reasoning", _tokens)
     if tokens is not None and reasoning is not None and reasoning > tokens:
-        raise BadScriptError(f"reasoning={reasoning} is more than tokens={tokens}, which include it")
+        raise BadScriptError(
+            f"reasoning={reasoning} is more than tokens={tokens}, which include it"
+        )
     if "status" in found and "fault" in found:
         raise BadScriptError("status and fault: one fault at a time")
     ttft_s = _read(found, "ttft", parse_duration)
@@ -194,5 +196,3 @@ def _status(text: str, times: int | None) -> Fault:
     if not (text.isascii() and text.isdigit() and 400 <= int(text[:4]) <= 599):
         raise BadUnitError("a status is a number from 400 to 599")
     return Fault(FaultKind.STATUS, status=int(text), times=times)
-
-

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection, TCPConnector
+from aiohttp.connector import TCPConnector
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from yarl import URL
@@ -106,10 +106,15 @@ class ServerConnection(RequestHandler):
         if self.on_drained is not None:
             self.on_drained()
 
+    @property
+    def is_flushed(self) -> bool:
+        """Nothing waits to be written, or nobody is there to read it."""
+        return self.transport is None or not self.transport.get_write_buffer_size()
+
     async def flushed(self) -> None:
         """Wait until the write buffer is empty, or the connection is lost."""
         transport = self.transport
-        if transport is None or not transport.get_write_buffer_size():
+        if transport is None or self.is_flushed:
             return
         _, high = transport.get_write_buffer_limits()
         transport.set_write_buffer_limits(high=0)
@@ -219,6 +224,19 @@ async def _never_called(request: object) -> Any:
     raise AssertionError("ServerConnection.start calls the listener instead")
 
 
+def take_whole(payload: StreamReader) -> bytes:
+    """All bytes of a body whose end is in. Read past the stream's flow control: nothing is held
+    back for a body that is whole."""
+    error = payload.exception()
+    if error is not None:
+        raise error
+    buffer = payload._buffer
+    if len(buffer) == 1 and not payload._buffer_offset:
+        payload._size = 0
+        return buffer.popleft()
+    return payload.read_nowait()
+
+
 # --- the way out ---------------------------------------------------------------------------------
 
 
@@ -296,9 +314,14 @@ class Connector(TCPConnector):
     """aiohttp's pool with the last in first out, an idle cap, an age limit, and one time limit
     over name look-up, all addresses, proxy and TLS together."""
 
-    def __init__(self, events: ConnectorEvents, **options: Any) -> None:
+    _cleanup_handle: asyncio.TimerHandle | None
+
+    def __init__(self, events: ConnectorEvents, template: ClientRequest, **options: Any) -> None:
         super().__init__(limit=0, **options)
         self._events = events
+        self._template = template
+        # Made once: aiohttp would make and hash one for every request.
+        self._key = template.connection_key
         self._factory = lambda: ClientConnection(self._loop)  # type: ignore[assignment]  # see above
 
     @property
@@ -311,50 +334,59 @@ class Connector(TCPConnector):
         """Connections that serve an attempt."""
         return len(self._acquired)
 
-    async def take(self, template: ClientRequest, must_be_new: bool) -> tuple[Connection, bool]:
-        """(connection, was it reused). Raises what the connector raises, and TimeoutError."""
+    def take_idle(self) -> ClientConnection | None:
+        """The warmest connection of the pool that may still be used, or None."""
+        conns = self._conns.get(self._key)
         now = monotonic()
-        if not must_be_new:
-            while (conn := await self._get(template.connection_key, [])) is not None:
-                protocol = conn.protocol
-                assert isinstance(protocol, ClientConnection)
-                if not protocol.should_close and not self._events.is_too_old(
-                    protocol.opened_at, now
-                ):
-                    return conn, True
-                conn.close()
-        async with asyncio.timeout(self._events.connect_timeout_s):
-            conn = await self._connect_new(template)
-        protocol = conn.protocol
-        assert isinstance(protocol, ClientConnection)
-        protocol.is_tunnelling = False
-        protocol.opened_at = monotonic()
-        protocol.connect_s = protocol.opened_at - now
-        return conn, False
+        while conns:
+            protocol, idle_since = conns.popleft()
+            assert isinstance(protocol, ClientConnection)
+            keepalive_s = self._keepalive_timeout
+            if (
+                protocol.is_connected()
+                and not protocol.should_close
+                and (keepalive_s is None or now - idle_since <= keepalive_s)
+                and not self._events.is_too_old(protocol.opened_at, now)
+            ):
+                self._acquired.add(protocol)
+                return protocol
+            protocol.close()
+        return None
 
-    async def _connect_new(self, template: ClientRequest) -> Connection:
-        """`connect` without its look into the pool."""
-        protocol = await self._create_connection(template, [], _NO_TIMEOUT)
+    async def open_new(self) -> ClientConnection:
+        """A new connection. Raises what the connector raises, and TimeoutError."""
+        began = monotonic()
+        async with asyncio.timeout(self._events.connect_timeout_s):
+            protocol = await self._create_connection(self._template, [], _NO_TIMEOUT)
+        assert isinstance(protocol, ClientConnection)
         if self._closed:
             protocol.close()
             raise aiohttp.ClientConnectionError("the connector is closed")
         self._acquired.add(protocol)
-        return Connection(self, template.connection_key, protocol, self._loop)
+        protocol.is_tunnelling = False
+        protocol.opened_at = monotonic()
+        protocol.connect_s = protocol.opened_at - began
+        return protocol
 
-    def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
-        assert isinstance(protocol, ClientConnection)
-        too_old = self._events.is_too_old(protocol.opened_at, monotonic())
-        super()._release(key, protocol, should_close=should_close or too_old)
-        conns = self._conns.get(key)
-        if not conns or conns[-1][0] is not protocol:
+    def put_back(self, protocol: ClientConnection, is_fit: bool) -> None:
+        """Into the pool if it is fit for another request, else closed."""
+        # What comes from now on was not asked for.
+        protocol.receiver = None
+        now = monotonic()
+        is_fit = is_fit and not self._events.is_too_old(protocol.opened_at, now)
+        if self._closed or not is_fit or protocol.should_close:
+            self._release(self._key, protocol, should_close=True)
             return
-        # aiohttp appends and takes from the left: turned round, the warmest is taken first.
-        conns.rotate(1)
+        self._acquired.discard(protocol)
+        conns = self._conns[self._key]
+        # aiohttp's own pool takes from the left and appends on the right, so that the coldest
+        # connection is used first and none ever ages away. Here the warmest is.
+        conns.appendleft((protocol, now))
         limit = self._events.max_idle
         while limit is not None and len(conns) > limit:
             conns.pop()[0].close()
-        if not conns:
-            del self._conns[key]
+        if not self._cleanup_handle and self._keepalive_timeout is not None:
+            self._cleanup_handle = self._loop.call_later(self._keepalive_timeout, self._cleanup)
 
 
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(
@@ -410,11 +442,13 @@ _CLIENT_HOOKS: Final = (
 )
 _CONNECTOR_HOOKS: Final = (
     "_acquired",
+    "_cleanup",
+    "_cleanup_handle",
     "_closed",
     "_conns",
     "_create_connection",
     "_factory",
-    "_get",
+    "_keepalive_timeout",
     "_release",
 )
 
@@ -439,8 +473,10 @@ async def self_check() -> None:
     """Build one of each and see that every hook and limit took effect. Raises StartError."""
     events = _NoEvents()
     server = Server(events)()
-    connector = Connector(events)
-    client = ClientConnection(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    template = request_template("http://localhost", loop, tls=True, proxy=None, proxy_auth=None)
+    connector = Connector(events, template)
+    client = ClientConnection(loop)
     missing = [
         f"{type(thing).__name__}.{name}"
         for thing, names in (

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Callable
 
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
-from sidecar.net.aio import ServerConnection
+from sidecar.net.aio import ServerConnection, take_whole
 from sidecar.pipeline.ports import BodyError, Source
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -42,7 +43,8 @@ class CallerBody:
     def take(self) -> bytes:
         """What is buffered now."""
         try:
-            return self._payload.read_nowait()
+            payload = self._payload
+            return take_whole(payload) if payload.is_eof() else payload.read_nowait()
         except RequestPayloadError:
             raise BodyError("the request body breaks its own framing") from None
 
@@ -71,7 +73,9 @@ class Caller:
         self.will_close = will_close
         self._must_reset = False
         transport = connection.transport
-        self.write = _write_nowhere if transport is None else transport.write
+        self.write: Callable[[bytes], object] = (
+            _write_nowhere if transport is None else transport.write
+        )
 
     def follow(self, source: Source | None) -> None:
         """Hold `source` while more than 64 KiB wait for the caller."""
@@ -83,6 +87,11 @@ class Caller:
         connection.on_drained = source.resume
         if connection.writing_paused:
             source.pause()
+
+    @property
+    def is_flushed(self) -> bool:
+        """Nothing waits, and no cut is due."""
+        return not self._must_reset and self._connection.is_flushed
 
     async def flushed(self) -> None:
         """Wait until the last byte was handed to the socket; then end it, if it is to be cut."""

@@ -148,6 +148,8 @@ class _Nobody:
     def follow(self, source: Source | None) -> None:
         """Nobody is slow."""
 
+    is_flushed = True
+
     async def flushed(self) -> None:
         """Nothing waits."""
 

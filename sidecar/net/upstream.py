@@ -16,7 +16,6 @@ import ssl
 from typing import Final, Protocol
 
 import aiohttp
-from aiohttp.client_reqrep import ClientRequest
 
 from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason
@@ -55,7 +54,7 @@ class HttpUpstream:
         self.max_idle = configured.pool.max_idle
         loop = asyncio.get_running_loop()
         proxy = configured.proxy
-        self._template: ClientRequest = aio.request_template(
+        template = aio.request_template(
             str(configured.url),
             loop,
             tls=context if context is not None else True,
@@ -74,6 +73,7 @@ class HttpUpstream:
                 self._proxy_line = f"Proxy-Authorization: {auth}\r\n".encode()
         self._connector = aio.Connector(
             self,
+            template,
             resolver=aiohttp.ThreadedResolver(loop=loop),
             use_dns_cache=configured.pool.dns_ttl_s is not None,
             ttl_dns_cache=int(configured.pool.dns_ttl_s or 0),
@@ -91,17 +91,16 @@ class HttpUpstream:
     async def connect(self, must_be_new: bool) -> PooledWire | Reason:
         """A connection, from the pool if it may be; a Reason if none can be had."""
         connector = self._connector
+        if not must_be_new and (idle := connector.take_idle()) is not None:
+            return PooledWire(connector, idle, is_reused=True)
         why = "stale" if must_be_new else self._why_new()
         try:
-            connection, is_reused = await connector.take(self._template, must_be_new)
+            protocol = await connector.open_new()
         except CONNECT_ERRORS as error:
             return reason_of_connect(error)
-        if not is_reused:
-            self._opened.connection_opened(self.name, why)
-            self._last_end = "cold"
-        protocol = connection.protocol
-        assert isinstance(protocol, aio.ClientConnection)
-        return PooledWire(connection, protocol, is_reused)
+        self._opened.connection_opened(self.name, why)
+        self._last_end = "cold"
+        return PooledWire(connector, protocol, is_reused=False)
 
     def _why_new(self) -> str:
         if self._connector.active:

@@ -9,14 +9,13 @@ nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from aiohttp.connector import Connection
-
 from sidecar.core.heads import ResponseHead
 from sidecar.core.outcome import Reason
-from sidecar.net.aio import ClientConnection
+from sidecar.net.aio import ClientConnection, Connector
 from sidecar.net.reader import ResponseReader
 from sidecar.pipeline.ports import Sink
 
@@ -28,7 +27,7 @@ class PooledWire:
     """The Wire port on one of aiohttp's pooled connections."""
 
     __slots__ = (
-        "_connection",
+        "_connector",
         "_is_ended",
         "_lingering",
         "_protocol",
@@ -41,9 +40,9 @@ class PooledWire:
     )
 
     def __init__(
-        self, connection: Connection, protocol: ClientConnection, is_reused: bool
+        self, connector: Connector, protocol: ClientConnection, is_reused: bool
     ) -> None:
-        self._connection = connection
+        self._connector = connector
         self._protocol = protocol
         self._reader: ResponseReader | None = None
         self._is_ended = False
@@ -52,7 +51,9 @@ class PooledWire:
         self.connect_s = protocol.connect_s
         self.is_paused = False
         self.sent_at: float | None = None
-        self.send = _write_nowhere if protocol.transport is None else protocol.transport.write
+        self.send: Callable[[bytes], object] = (
+            _write_nowhere if protocol.transport is None else protocol.transport.write
+        )
 
     @property
     def bytes_received(self) -> int:
@@ -108,10 +109,8 @@ class PooledWire:
         self._protocol.receiver = None
         if self.is_paused:
             self.resume()
-        if self._reader is None or not self._reader.is_clean:
-            self._connection.close()
-        else:
-            self._connection.release()
+        is_clean = self._reader is not None and self._reader.is_clean
+        self._connector.put_back(self._protocol, is_clean)
 
     def drop(self) -> None:
         """Close now. What still waits to be sent is thrown away: the provider shall stop."""
@@ -125,7 +124,7 @@ class PooledWire:
         transport = protocol.transport
         if transport is not None and transport.get_write_buffer_size():
             transport.abort()
-        self._connection.close()
+        self._connector.put_back(protocol, is_fit=False)
 
     def linger(self) -> None:
         """Read on for at most 250 ms or 64 KiB: the rest of a stream that has said its last event

@@ -35,7 +35,8 @@ async def handle(inbound: Inbound, client: Client, plan: Plan, desk: Desk) -> No
                 refusal = await attempt(exchange, target, desk)
         if refusal is not None:
             answer(exchange, refusal, desk)
-        await client.flushed()
+        if not client.is_flushed:
+            await client.flushed()
     except asyncio.CancelledError:
         if not exchange.is_delivered:
             exchange.fail(Reason.CLIENT_LEFT)

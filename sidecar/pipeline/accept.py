@@ -65,17 +65,15 @@ def _refuse_head(head: RequestHead) -> Refusal | None:
 
 def _route(exchange: Exchange, desk: Desk) -> Refusal | None:
     head, router = exchange.head, exchange.plan.router
-    asked = Asked(
-        head.method,
-        head.target,
-        keys.read_mark(head.credentials, head.query, head.has_anthropic_version)
-        if head.credentials or head.has_anthropic_version or "key=" in head.target
-        else keys.UNMARKED,
-        head.lower_case() if router.wants_headers else {},
-        model_asked(head.path, exchange.body, exchange.is_replayable)
-        if router.wants_model
-        else None,
-    )
+    mark = keys.UNMARKED
+    if head.credentials or head.has_anthropic_version or "key=" in head.target:
+        mark = keys.read_mark(head.credentials, head.query, head.has_anthropic_version)
+    asked = Asked(head.method, head.target, mark)
+    if router.wants_headers:
+        asked = asked._replace(headers=head.lower_case())
+    if router.wants_model:
+        model = model_asked(head.path, exchange.body, exchange.is_replayable)
+        asked = asked._replace(model=model)
     routed = router.route(asked)
     if isinstance(routed, Routed):
         exchange.target = exchange.plan.targets[routed.upstream]

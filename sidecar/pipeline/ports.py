@@ -51,15 +51,16 @@ class Source(Protocol):
 class Client(Protocol):
     """The caller's side of one exchange."""
 
-    write: Callable[[bytes], object]
-    """Hand bytes to the socket; never blocks."""
-
     @property
-    def is_full(self) -> bool:
-        """True while more than 64 KiB wait to be read by the caller."""
+    def write(self) -> Callable[[bytes], object]:
+        """Hand bytes to the socket; never blocks."""
 
     def follow(self, source: Source | None) -> None:
         """`source` is paused while the caller is full; None: nobody is."""
+
+    @property
+    def is_flushed(self) -> bool:
+        """The last byte has been handed to the socket, and there is nothing left to do."""
 
     async def flushed(self) -> None:
         """Wait until the last byte has been handed to the socket."""
@@ -71,8 +72,9 @@ class Client(Protocol):
     will_close: bool
     """The connection ends after this exchange; say so in the head."""
 
-    speaks_chunked: bool
-    """False for HTTP/1.0: a body of unknown length then ends with the connection."""
+    @property
+    def speaks_chunked(self) -> bool:
+        """False for HTTP/1.0: a body of unknown length then ends with the connection."""
 
 
 class Sink(Protocol):
@@ -90,13 +92,26 @@ class Wire(Protocol):
     """One upstream connection, taken for one attempt. Exactly one of `give_back`, `drop`,
     `linger` ends it."""
 
-    is_reused: bool
-    connect_s: float
-    bytes_received: int
-    sent_at: float | None
-    read_at: float | None
+    @property
+    def is_reused(self) -> bool: ...
 
-    def send(self, data: bytes) -> None:
+    @property
+    def connect_s(self) -> float:
+        """How long it took to set up, when it was new."""
+
+    @property
+    def bytes_received(self) -> int: ...
+
+    @property
+    def sent_at(self) -> float | None:
+        """Monotonic seconds of the last request byte; None while the upload goes on."""
+
+    @property
+    def read_at(self) -> float | None:
+        """Monotonic seconds of the last read; None before the first byte."""
+
+    @property
+    def send(self) -> Callable[[bytes], object]:
         """Hand bytes to the socket; never blocks."""
 
     def mark_sent(self) -> None:
@@ -131,8 +146,6 @@ class Wire(Protocol):
 class Upstream(Protocol):
     """One configured upstream: its pool and its head."""
 
-    name: str
-
     async def connect(self, must_be_new: bool) -> Wire | Reason:
         """A connection from the pool, or a new one; a Reason if none can be had."""
 
@@ -149,14 +162,22 @@ class Overhead(Protocol):
 class Desk(Protocol):
     """The composition root's side: time, names, books."""
 
-    now: Callable[[], float]
-    """Monotonic seconds."""
-    overhead_request: Overhead
-    overhead_response: Overhead
-    overhead_chunk: Overhead
+    @property
+    def now(self) -> Callable[[], float]:
+        """Monotonic seconds."""
 
-    watches: WatchList
-    """Whose timers are looked after."""
+    @property
+    def overhead_request(self) -> Overhead: ...
+
+    @property
+    def overhead_response(self) -> Overhead: ...
+
+    @property
+    def overhead_chunk(self) -> Overhead: ...
+
+    @property
+    def watches(self) -> WatchList:
+        """Whose timers are looked after."""
 
     def new_id(self) -> str:
         """A request id of ours."""

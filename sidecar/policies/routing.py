@@ -8,9 +8,10 @@ Why refusals name the fix: somebody reads them who has just set OPENAI_BASE_URL 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from sidecar.core.outcome import Reason, Refusal
 from sidecar.policies import keys
@@ -53,22 +54,21 @@ class Choice:
     """None = unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What routing may look at."""
+class Asked(NamedTuple):
+    """What routing may look at. Made once per request, like Routed: as tuples they cost a third of
+    a frozen dataclass."""
 
     method: str
     target: str
     """Raw path and query."""
     mark: keys.Mark
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     """Lower-cased names; only filled where a rule matches on headers."""
     model: str | None = None
     """Only filled where a rule matches on the model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(NamedTuple):
     """Where to, under which route's name, and the raw target to send there."""
 
     upstream: str

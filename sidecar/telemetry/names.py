@@ -96,7 +96,7 @@ DROPS: Final = (
     ("log", "not_encodable"),
     ("log", "not_flushed"),
     ("log", "sink_failed"),
-    ("live", "sink_failed"),
+    ("exchanges", "sink_failed"),
 )
 """(signal, reason): what of our own telemetry can be lost, and why."""
 

@@ -16,20 +16,19 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector as ClientCollector
-from prometheus_client.utils import floatToGoString
+from prometheus_client.samples import Sample
 
 from sidecar.telemetry import names
 from sidecar.telemetry.ledger import Ledger
 
 _SLICE_SAMPLES: Final = 48
 _END: Final = b"# EOF\n"
-
-_Rows = Iterable[tuple[tuple[str, ...], float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,7 @@ class _Page:
     loop_lag_s: float
     drops: dict[tuple[str, str], int]
     config_hash: str | None
+    version: str
 
 
 class Collector(ClientCollector):
@@ -79,50 +79,43 @@ class Collector(ClientCollector):
 
     def collect(self) -> Iterator[Metric]:
         """Every family, from figures of one moment (that of the first step)."""
-        page = self._copy()
-        by_upstream = page.accounts
-        yield _metric(names.REQUESTS_STARTED, (((a.upstream,), a.started) for a in by_upstream))
-        yield _metric(
-            names.REQUESTS,
-            (((a.upstream, o), n) for a in by_upstream for o, n in a.outcomes.items()),
-        )
-        yield _metric(names.REQUESTS_IN_FLIGHT, page.in_flight.items())
-        yield _metric(
-            names.FAILURES,
-            (((a.upstream, *why), n) for a in by_upstream for why, n in a.failures.items()),
-        )
-        yield _metric(
-            names.CONNECTIONS_OPENED,
-            (
-                ((a.upstream, reason), n)
-                for a in by_upstream
-                if a.upstream != names.NO_UPSTREAM
-                for reason, n in a.opened.items()
-            ),
-        )
-        yield _metric(names.CONNECTIONS_OPEN, page.connections.items())
-        yield _histogram(names.OVERHEAD, page.overhead)
-        yield _metric(names.EVENT_LOOP_LAG, [((), page.loop_lag_s)])
-        yield _metric(names.TELEMETRY_DROPPED, page.drops.items())
-        if page.config_hash is not None:
-            yield _metric(names.CONFIG_INFO, [((page.config_hash,), 1)])
-        yield _metric(names.BUILD_INFO, [((self._version, platform.python_version()), 1)])
+        whole: Metric | None = None
+        for part, is_first in self._parts():
+            if whole is not None and is_first:
+                yield whole
+            if whole is None or is_first:
+                whole = part
+            else:
+                whole.samples += part.samples
+        if whole is not None:
+            yield whole
 
     async def render(self, accept: str | None) -> tuple[bytes, str]:
         """(body, content type) for a scraper's Accept header; the loop runs between slices."""
         try:
             encode, content_type = choose_encoder(accept or "")
-        except ValueError:  # a version that is no number
+        except (TypeError, ValueError):  # a version that is no number
             encode, content_type = choose_encoder("")
         pieces: list[bytes] = []
-        for metric in self.collect():
-            for piece in _slices(metric):
-                text = encode(piece).removesuffix(_END)
-                pieces.append(text if piece.is_first else _without_head(text))
-                await asyncio.sleep(0)
+        for part, is_first in self._parts():
+            text = encode(_Single(part)).removesuffix(_END)
+            pieces.append(text if is_first else _without_head(text))
+            await asyncio.sleep(0)
         if content_type.startswith("application/openmetrics-text"):
             pieces.append(_END)
         return b"".join(pieces), content_type
+
+    def _parts(self) -> Iterator[tuple[Metric, bool]]:
+        """Each family in parts of a slice's size, made as they are asked for; True: its first."""
+        for family, samples in _families(self._copy()):
+            is_first = True
+            while some := list(islice(samples, _SLICE_SAMPLES)):
+                part = Metric(
+                    family.name.removesuffix("_total"), family.help, family.kind.value, family.unit
+                )
+                part.samples = some
+                yield part, is_first
+                is_first = False
 
     def _copy(self) -> _Page:
         """No await, no callback into the loop: nothing can start or end meanwhile."""
@@ -159,60 +152,78 @@ class Collector(ClientCollector):
             lag_s,
             ledger.drops.copy(),
             self._config_hash(),
+            self._version,
         )
 
 
-class _Slice(ClientCollector):
-    """A part of one family, in the shape that the encoder takes."""
+class _Single(ClientCollector):
+    """One part of one family, in the shape that the encoder takes."""
 
-    def __init__(self, metric: Metric, is_first: bool) -> None:
-        self.is_first = is_first
+    def __init__(self, metric: Metric) -> None:
         self._metric = metric
 
     def collect(self) -> Iterable[Metric]:
         return [self._metric]
 
 
-def _slices(metric: Metric) -> Iterator[_Slice]:
-    samples = metric.samples
-    for at in range(0, max(len(samples), 1), _SLICE_SAMPLES):
-        part = Metric(metric.name, metric.documentation, metric.type, metric.unit)
-        part.samples = samples[at : at + _SLICE_SAMPLES]
-        yield _Slice(part, at == 0)
-
-
 def _without_head(text: bytes) -> bytes:
-    """The samples alone: HELP, TYPE and UNIT stand once, over the first slice of a family."""
+    """The samples alone: HELP, TYPE and UNIT stand once, over the first part of a family."""
     while text.startswith(b"#"):
         text = text.partition(b"\n")[2]
     return text
 
 
-def _empty(family: names.Family) -> Metric:
-    return Metric(family.name.removesuffix("_total"), family.help, family.kind.value, family.unit)
+def _families(page: _Page) -> Iterator[tuple[names.Family, Iterator[Sample]]]:
+    by_upstream = page.accounts
+    yield _plain(names.REQUESTS_STARTED, (((a.upstream,), a.started) for a in by_upstream))
+    yield _plain(
+        names.REQUESTS,
+        (((a.upstream, o), n) for a in by_upstream for o, n in a.outcomes.items()),
+    )
+    yield _plain(names.REQUESTS_IN_FLIGHT, page.in_flight.items())
+    yield _plain(
+        names.FAILURES,
+        (((a.upstream, *why), n) for a in by_upstream for why, n in a.failures.items()),
+    )
+    yield _plain(
+        names.CONNECTIONS_OPENED,
+        (
+            ((a.upstream, reason), n)
+            for a in by_upstream
+            if a.upstream != names.NO_UPSTREAM
+            for reason, n in a.opened.items()
+        ),
+    )
+    yield _plain(names.CONNECTIONS_OPEN, page.connections.items())
+    yield names.OVERHEAD, _buckets(names.OVERHEAD, page.overhead)
+    yield _plain(names.EVENT_LOOP_LAG, [((), page.loop_lag_s)])
+    yield _plain(names.TELEMETRY_DROPPED, page.drops.items())
+    if page.config_hash is not None:
+        yield _plain(names.CONFIG_INFO, [((page.config_hash,), 1)])
+    yield _plain(names.BUILD_INFO, [((page.version, platform.python_version()), 1)])
 
 
-def _metric(family: names.Family, rows: _Rows) -> Metric:
-    metric = _empty(family)
-    for values, value in rows:
-        labels = dict(zip(family.labels, values, strict=True))
-        metric.add_sample(family.name, labels, value)
-    return metric
+def _plain(
+    family: names.Family, rows: Iterable[tuple[tuple[str, ...], float]]
+) -> tuple[names.Family, Iterator[Sample]]:
+    """Rows of (label values, figure)."""
+    return family, (
+        Sample(family.name, dict(zip(family.labels, values, strict=True)), figure)
+        for values, figure in rows
+    )
 
 
-def _histogram(
+def _buckets(
     family: names.Family, rows: Iterable[tuple[str, list[int], float]]
-) -> Metric:
+) -> Iterator[Sample]:
     """Rows of (value of the one label, counts per bucket, sum)."""
-    metric = _empty(family)
     (label,) = family.labels
-    bounds = [*(floatToGoString(bound) for bound in family.bounds), "+Inf"]
+    bounds = [*map(repr, family.bounds), "+Inf"]
     for value, counts, total in rows:
         labels = {label: value}
         below = 0
         for bound, count in zip(bounds, counts, strict=True):
             below += count
-            metric.add_sample(f"{family.name}_bucket", {**labels, "le": bound}, below)
-        metric.add_sample(f"{family.name}_count", labels, below)
-        metric.add_sample(f"{family.name}_sum", labels, total)
-    return metric
+            yield Sample(f"{family.name}_bucket", {**labels, "le": bound}, below)
+        yield Sample(f"{family.name}_count", labels, below)
+        yield Sample(f"{family.name}_sum", labels, total)

@@ -1,0 +1,10 @@
+"""`python -m sidecar`: the same as the console script."""
+
+from __future__ import annotations
+
+import sys
+
+from sidecar.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""The page that Prometheus reads, parsed by the readers of its own client library."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.parser import text_string_to_metric_families as read_text
+
+from sidecar.core.outcome import Outcome
+from sidecar.core.records import Record
+from sidecar.telemetry import names
+from sidecar.telemetry.ledger import Ledger
+from sidecar.telemetry.prometheus import Collector
+
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+_READ_OPENMETRICS: Callable[[str], Iterable[Metric]] = (
+    openmetrics_parser.text_string_to_metric_families
+)
+_NewRecord = Callable[..., Record]
+_Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def _collector(ledger: Ledger, in_flight: Iterable[tuple[str | None, str]] = ()) -> Collector:
+    return Collector(ledger, lambda: in_flight, lambda: [], "1.2.3", lambda: "0123456789ab")
+
+
+def _page(collector: Collector, accept: str | None = None) -> str:
+    return asyncio.run(collector.render(accept))[0].decode()
+
+
+def _figures(families: Iterable[Metric]) -> _Figures:
+    figures: _Figures = {}
+    for family in families:
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in figures, "a series stands twice"
+            figures[key] = sample.value
+    return figures
+
+
+def _figure(page: str, name: str, **labels: str) -> float:
+    return _figures(read_text(page))[names.PREFIX + name, frozenset(labels.items())]
+
+
+def test_all_closed_labels_stand_at_zero_from_the_start() -> None:
+    figures = _figures(read_text(_page(_collector(Ledger(["openai", "azure"])))))
+    for upstream in ("openai", "azure", "none"):
+        up = ("upstream", upstream)
+        assert figures[names.REQUESTS_STARTED.name, frozenset([up])] == 0
+        for outcome in Outcome:
+            assert figures[names.REQUESTS.name, frozenset([up, ("outcome", outcome)])] == 0
+        for state in names.STATES:
+            assert figures[names.REQUESTS_IN_FLIGHT.name, frozenset([up, ("state", state)])] == 0
+        for fault, reason in names.failures_to_expect(upstream):
+            labels = frozenset([up, ("fault", fault), ("reason", reason)])
+            assert figures[names.FAILURES.name, labels] == 0
+    for upstream in ("openai", "azure"):
+        up = ("upstream", upstream)
+        for reason in names.OPENED_REASONS:
+            assert figures[names.CONNECTIONS_OPENED.name, frozenset([up, ("reason", reason)])] == 0
+        for state in names.CONNECTION_STATES:
+            assert figures[names.CONNECTIONS_OPEN.name, frozenset([up, ("state", state)])] == 0
+    for signal, reason in names.DROPS:
+        labels = frozenset([("signal", signal), ("reason", reason)])
+        assert figures[names.TELEMETRY_DROPPED.name, labels] == 0
+
+
+def test_the_page_has_exactly_the_families_of_the_table() -> None:
+    page = _page(_collector(Ledger(["openai"])))
+    typed = dict(line.split()[2:4] for line in page.splitlines() if line.startswith("# TYPE"))
+    assert typed == {family.name: family.kind.value for family in names.FAMILIES}
+
+
+def test_both_formats_say_the_same() -> None:
+    ledger = Ledger([f"upstream-{number}" for number in range(15)])
+    ledger.account("upstream-3").started = 7
+    ledger.overhead_chunk.add(0.00007)
+    collector = _collector(ledger, [("upstream-3", "streaming")] * 7)
+    text, openmetrics = _page(collector), _page(collector, _OPENMETRICS)
+    assert openmetrics.endswith("# EOF\n")
+    assert "# EOF" not in text
+    assert _figures(read_text(text)) == _figures(_READ_OPENMETRICS(openmetrics))
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (None, "text/plain; version=0.0.4"),
+        ("*/*", "text/plain; version=0.0.4"),
+        (_OPENMETRICS + ",text/plain;version=0.0.4;q=0.5", "application/openmetrics-text"),
+        ("application/openmetrics-text; version=one", "text/plain; version=0.0.4"),
+    ],
+)
+def test_the_scraper_chooses_the_format(accept: str | None, content_type: str) -> None:
+    _, chosen = asyncio.run(_collector(Ledger([])).render(accept))
+    assert chosen.startswith(content_type)
+
+
+def test_what_is_counted_is_shown(new_record: _NewRecord) -> None:
+    ledger = Ledger(["openai"])
+    ledger.account("openai").started += 1
+    ledger.settle(new_record(outcome="truncated", fault="provider", reason="upstream_cut"))
+    ledger.connection_opened("openai", "cold")
+    ledger.drop("log", "queue_full", 4)
+    ledger.note_lag(0.125)
+    collector = Collector(
+        ledger, lambda: [(None, "waiting")], lambda: [("openai", 3, 2)], "1.2.3", lambda: None
+    )
+    page = _page(collector)
+    assert _figure(page, "requests_started_total", upstream="openai") == 1
+    assert _figure(page, "requests_total", upstream="openai", outcome="truncated") == 1
+    failure = {"upstream": "openai", "fault": "provider", "reason": "upstream_cut"}
+    assert _figure(page, "failures_total", **failure) == 1
+    assert _figure(page, "requests_in_flight", upstream="none", state="waiting") == 1
+    assert _figure(page, "connections_opened_total", upstream="openai", reason="cold") == 1
+    assert _figure(page, "connections_open", upstream="openai", state="idle") == 3
+    assert _figure(page, "connections_open", upstream="openai", state="active") == 2
+    assert _figure(page, "telemetry_dropped_total", signal="log", reason="queue_full") == 4
+    assert _figure(page, "event_loop_lag_seconds") == 0.125
+    assert "config_info" not in page
+
+
+def test_the_lag_is_that_since_the_last_scrape() -> None:
+    ledger = Ledger([])
+    ledger.note_lag(0.5)
+    collector = _collector(ledger)
+    assert _figure(_page(collector), "event_loop_lag_seconds") == 0.5
+    ledger.note_lag(0.01)
+    assert _figure(_page(collector), "event_loop_lag_seconds") == 0.01
+
+
+def test_a_histogram_is_cumulative_and_ends_in_infinity() -> None:
+    ledger = Ledger([])
+    for seconds in (0.00001, 0.00002, 0.00003, 1.0):
+        ledger.overhead_request.add(seconds)
+    page = _page(_collector(ledger))
+    buckets = [
+        _figure(page, "overhead_seconds_bucket", part="request", le=le)
+        for le in ("2.5e-05", "5e-05", "0.0256", "+Inf")
+    ]
+    assert buckets == [2, 3, 3, 4]
+    assert _figure(page, "overhead_seconds_count", part="request") == 4
+    assert _figure(page, "overhead_seconds_sum", part="request") == pytest.approx(1.00006)
+
+
+def test_two_upstreams_cost_few_series() -> None:
+    """The whole family has a budget of 600 series at two upstreams; these are its fixed part."""
+    assert len(_figures(read_text(_page(_collector(Ledger(["openai", "anthropic"])))))) <= 220
+
+
+_STEPS = st.lists(
+    st.tuples(st.sampled_from(["openai", "azure", None]), st.sampled_from([None, *Outcome])),
+    max_size=60,
+)
+
+
+@given(_STEPS)
+def test_started_equals_ended_plus_in_flight_in_every_page(
+    new_record: _NewRecord, steps: list[tuple[str | None, Outcome | None]]
+) -> None:
+    """Requests start and end between the slices of the page while it is made."""
+    ledger = Ledger(["openai", "azure"])
+    in_flight: list[tuple[str | None, str]] = []
+
+    async def traffic() -> None:
+        for upstream, outcome in steps:
+            if outcome is None:
+                ledger.account(upstream).started += 1
+                in_flight.append((upstream, "waiting"))
+            elif in_flight:
+                first_choice, _ = in_flight.pop(0)
+                ledger.settle(new_record(upstream=first_choice, outcome=outcome.value))
+            await asyncio.sleep(0)
+
+    async def pages() -> list[str]:
+        moving = asyncio.create_task(traffic())
+        collector = _collector(ledger, in_flight)
+        made = [(await collector.render(None))[0].decode() for _ in range(3)]
+        await moving
+        return [*made, (await collector.render(None))[0].decode()]
+
+    for page in asyncio.run(pages()):
+        figures = _figures(read_text(page))
+        for upstream in ("openai", "azure", "none"):
+            started, ended, flying = (
+                sum(
+                    value
+                    for (name, labels), value in figures.items()
+                    if name == family.name and ("upstream", upstream) in labels
+                )
+                for family in (names.REQUESTS_STARTED, names.REQUESTS, names.REQUESTS_IN_FLIGHT)
+            )
+            assert started == ended + flying
+
+
+def test_the_loop_runs_on_while_a_big_page_is_made() -> None:
+    """Others get their turn after every slice, not after the page."""
+    collector = _collector(Ledger([f"upstream-{number}" for number in range(15)]))
+
+    async def turns() -> int:
+        count = 0
+        making = asyncio.create_task(collector.render(None))
+        while not making.done():
+            count += 1
+            await asyncio.sleep(0)
+        return count
+
+    assert asyncio.run(turns()) >= 20
