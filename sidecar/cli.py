@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from sidecar import __version__
 from sidecar.core.address import Address, BadAddressError, parse_address
 from sidecar.core.errors import SidecarError
 from sidecar.core.units import BadUnitError, parse_duration
@@ -209,15 +210,6 @@ def _demo(arguments: argparse.Namespace) -> int:
     return demo.run(arguments.for_s)
 
 
-class _Version(argparse.Action):
-    """`--version`, looked up only when somebody asks."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        import sidecar
-
-        parser.exit(DONE, f"sidecar {getattr(sidecar, '__version__', 'unknown')}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sidecar",
@@ -225,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--version", action="version", version=f"sidecar {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(

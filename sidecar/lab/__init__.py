@@ -1,7 +1,7 @@
 """Simulated providers with scripted faults, and what is built on them: traffic and the demo.
 
-In order of reading: script (what was asked for, in a model name) -> answer (what will be said, in
+In order of reading: script (what was asked for, in a model name) -> reply (what will be said, in
 no dialect) -> openai, responses, anthropic (the same, as each provider would write it) -> damage
 (what a fault does to it) -> performance (when it leaves, on which socket) -> mock (the server) ->
-traffic -> demo. All up to damage is pure.
+traffic -> figures -> demo. All up to damage is pure.
 """

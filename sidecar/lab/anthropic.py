@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from sidecar.lab.answer import (
+from sidecar.lab.reply import (
     Kind,
     Piece,
     Reply,

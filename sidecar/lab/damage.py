@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Final
 
-from sidecar.lab.answer import Kind, Piece
+from sidecar.lab.reply import Kind, Piece
 from sidecar.lab.script import Fault, FaultKind
 
 GARBAGE: Final = b'data: {"id":"\xff\xfe\x00\xc3(","choices":[{"delta":{"content":"\xf0\x9f\n\n'

@@ -26,8 +26,8 @@ from aiohttp import web
 from sidecar.core.address import Address
 from sidecar.core.errors import SidecarError, StartError
 from sidecar.lab import anthropic, openai, responses
-from sidecar.lab.answer import Piece, Reply, Stamp, Wish, generated_s, reply_to
 from sidecar.lab.performance import Performance, Provider
+from sidecar.lab.reply import Piece, Reply, Stamp, Wish, generated_s, reply_to
 from sidecar.lab.script import Fault, Script, parse_model
 
 _MAX_BODY_BYTES: Final = 256 * 1024 * 1024

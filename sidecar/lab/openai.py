@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from sidecar.core.errors import SidecarError
-from sidecar.lab.answer import (
+from sidecar.lab.reply import (
     Kind,
     Piece,
     Reply,

@@ -18,8 +18,8 @@ from typing import Final, NoReturn
 
 from aiohttp import HttpVersion11, web
 
-from sidecar.lab.answer import Kind, Piece, Stamp
 from sidecar.lab.damage import Ending, damage_body, damage_stream
+from sidecar.lab.reply import Kind, Piece, Stamp
 from sidecar.lab.script import Fault, FaultKind, Script
 
 _RESET_AFTER_S: Final = 0.02

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sidecar.lab.answer import (
+from sidecar.lab.openai import pretty
+from sidecar.lab.reply import (
     Kind,
     Piece,
     Reply,
@@ -23,7 +24,6 @@ from sidecar.lab.answer import (
     items_of,
     object_of,
 )
-from sidecar.lab.openai import pretty
 
 
 def wish(body: Mapping[str, object]) -> Wish:

@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import TCPConnector
-from aiohttp.streams import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from yarl import URL
 
@@ -227,6 +227,8 @@ async def _never_called(request: object) -> Any:
 def take_whole(payload: StreamReader) -> bytes:
     """All bytes of a body whose end is in. Read past the stream's flow control: nothing is held
     back for a body that is whole."""
+    if payload is EMPTY_PAYLOAD:  # it has no buffer at all
+        return b""
     error = payload.exception()
     if error is not None:
         raise error

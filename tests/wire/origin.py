@@ -279,8 +279,9 @@ class Origin:
         self.connections += 1
         self.open += 1
         number = self.connections
-        # Every write goes to the kernel before the next step: a step means what it says.
-        writer.transport.set_write_buffer_limits(0)
+        # Every write goes to the kernel before the next step: a step means what it says. (With a
+        # high-water mark of 0 asyncio's TLS transport would pause at 0 bytes and never resume.)
+        writer.transport.set_write_buffer_limits(high=1, low=0)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")

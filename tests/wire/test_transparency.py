@@ -268,7 +268,7 @@ def test_any_method_goes_up_without_a_body_of_ours(
     relay: Relay, side: Side, method: str
 ) -> None:
     """Not even Content-Length: 0 is made up."""
-    target, path = side.script(answer(_fixed(b"{}")))
+    target, path = side.script(answer(_fixed(b"{}") + b"{}"))
     with Caller(relay.data) as caller:
         got = caller.ask(request(target, method=method))
     assert got.body == b"{}"
