@@ -1,6 +1,6 @@
 """Where we are not transparent: each deviation with its reason, its setting and its test.
 
-Knows: the whole list; the README's table is made of it (`python -m sidecar.core.deviations`).
+Knows: the whole list; the README's table is made of it (`make docs`).
 Must not know: the code that deviates. A deviation that is not listed here is a bug; one whose test
 does not exist fails the suite.
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """`setting` None: it cannot be switched off. `test`: path::name below tests/."""
+    """`setting` None: it cannot be switched off. `test`: file::name below tests/."""
 
     what: str
     reason: str
@@ -21,7 +21,119 @@ class Deviation:
     test: str
 
 
-DEVIATIONS: Final[tuple[Deviation, ...]] = ()
+DEVIATIONS: Final[tuple[Deviation, ...]] = (
+    Deviation(
+        "The `Host` header names the upstream; a `/NAME` prefix of the path is taken off",
+        "a request must be addressed to its origin",
+        "`routes`",
+        "wire/test_transparency.py::test_request_heads_go_up_in_name_case_order_and_value",
+    ),
+    Deviation(
+        "Hop-by-hop headers stay on their hop, both ways: `Connection` and what it names, "
+        "`Keep-Alive`, `Proxy-*`, `TE`, `Trailer`, `Upgrade`",
+        "RFC 9110 §7.6.1",
+        None,
+        "wire/test_transparency.py::test_response_heads_come_down_in_name_case_order_and_value",
+    ),
+    Deviation(
+        "White space around a header's value becomes one space after the colon; the request "
+        "line is written with single spaces and as HTTP/1.1",
+        "heads are written anew; their meaning is the same",
+        None,
+        "wire/test_transparency.py::test_request_heads_go_up_in_name_case_order_and_value",
+    ),
+    Deviation(
+        "Chunk boundaries may move; chunk extensions and trailers are dropped",
+        "framing belongs to one hop (RFC 9112 §7.1), and trailers can smuggle headers",
+        None,
+        "net/test_reader.py::",
+    ),
+    Deviation(
+        "A body that ends with its connection reaches an HTTP/1.1 caller chunked",
+        "otherwise a cut could not be told from the end",
+        None,
+        "wire/test_transparency.py::test_a_body_that_ends_with_its_connection_arrives_chunked",
+    ),
+    Deviation(
+        "An event stream that ends with its connection and has not said its last event is cut",
+        "a truncated answer must not look whole",
+        None,
+        "wire/test_cut.py::",
+    ),
+    Deviation(
+        "Interim answers (1xx) are not passed on; `Expect: 100-continue` is answered here",
+        "an upload is accepted by whoever reads it",
+        None,
+        "net/test_reader.py::",
+    ),
+    Deviation(
+        "Request bodies up to 4 MiB are read whole before they are sent; larger ones stream",
+        "they can be sent again if a pooled connection was dead",
+        None,
+        "wire/test_transparency.py::test_a_large_upload_streams_and_is_not_kept",
+    ),
+    Deviation(
+        "One repetition of an operation without effects, if its pooled connection turns out "
+        "to have been closed already",
+        "a race that the caller's own pool would meet, too",
+        None,
+        "wire/test_cut.py::",
+    ),
+    Deviation(
+        "With `api_key`, the caller's credentials (headers and `?key=`) are replaced by it",
+        "that is what it is for",
+        "`upstreams.NAME.api_key`",
+        "core/test_heads.py::",
+    ),
+    Deviation(
+        "Request headers `x-sidecar-…` are not forwarded",
+        "they are meant for the sidecar",
+        None,
+        "core/test_heads.py::",
+    ),
+    Deviation(
+        "A request whose key belongs to another provider is refused (421)",
+        "keys stay home",
+        "an explicit route",
+        "wire/test_keys.py::",
+    ),
+    Deviation(
+        "A `Host` or `Origin` that is not allowed is refused (421, 403)",
+        "a web page could otherwise use your keys through your browser",
+        "`listen.allowed_hosts`",
+        "policies/test_hosts.py::",
+    ),
+    Deviation(
+        "Refused as malformed or ambiguous (400, 414, 431, 501, 505): what HTTP/1.1 forbids, "
+        "request lines over 8 KiB, header fields over 16 KiB, more than 128 fields, methods "
+        "that the parser does not know, two `User-Agent`, `TRACE`, `CONNECT`, targets that "
+        "are no path",
+        "request smuggling begins with two readings of one request",
+        None,
+        "net/test_listener.py::",
+    ),
+    Deviation(
+        "An answer that is not strict HTTP/1.1 (folded headers, bare line feeds, two lengths,"
+        " a head over 256 KiB) becomes a 502",
+        "response smuggling, likewise",
+        None,
+        "net/test_reader.py::",
+    ),
+    Deviation(
+        "A connection is closed after an HTTP/1.0 request, a chunked request body, or "
+        "`Upgrade`, and says so (`connection: close`)",
+        "the next request could not be told apart safely",
+        None,
+        "wire/test_transparency.py::test_a_chunked_request_body_stays_chunked",
+    ),
+    Deviation(
+        "Failures before the first byte of an answer are told in the provider's own error "
+        "shape, with `x-sidecar-error`",
+        "there is no answer to pass on",
+        None,
+        "pipeline/test_answer.py::",
+    ),
+)
 
 
 def markdown() -> str:
@@ -29,7 +141,3 @@ def markdown() -> str:
     lines = ["| What differs | Why | Setting |", "|---|---|---|"]
     lines += [f"| {d.what} | {d.reason} | {d.setting or '-'} |" for d in DEVIATIONS]
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")

@@ -97,9 +97,7 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-def _rows(
-    outcome: Outcome, fault: Fault, **status_by_reason: int | None
-) -> dict[Reason, Meaning]:
+def _rows(outcome: Outcome, fault: Fault, **status_by_reason: int | None) -> dict[Reason, Meaning]:
     return {
         Reason(name): Meaning(outcome, fault, status) for name, status in status_by_reason.items()
     }
@@ -137,9 +135,7 @@ MEANING: Final[dict[Reason, Meaning]] = {
     **_rows(
         Outcome.CONNECT_FAILED, Fault.NETWORK, dns_failed=502, connect_failed=502, tls_failed=502
     ),
-    **_rows(
-        Outcome.CONNECT_FAILED, Fault.PROVIDER, upstream_reset=502, bad_upstream_response=502
-    ),
+    **_rows(Outcome.CONNECT_FAILED, Fault.PROVIDER, upstream_reset=502, bad_upstream_response=502),
     **_rows(Outcome.TIMEOUT, Fault.PROVIDER, first_byte_timeout=504, first_token_timeout=504),
     # The policy is `total`. A deadline that the caller set will be the caller's fault.
     **_rows(Outcome.TIMEOUT, Fault.POLICY, deadline_exceeded=504),

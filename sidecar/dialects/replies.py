@@ -62,7 +62,9 @@ def error_headers(dialect: str, status: int) -> tuple[tuple[str, str], ...]:
     """Headers beside the common ones: Bedrock's SDK reads the kind of error from one."""
     if dialect != "bedrock":
         return ()
-    kind = _BEDROCK_TYPES.get(status, "ValidationException" if status < 500 else "InternalServerException")
+    kind = _BEDROCK_TYPES.get(
+        status, "ValidationException" if status < 500 else "InternalServerException"
+    )
     return (("x-amzn-errortype", kind),)
 
 

@@ -72,8 +72,11 @@ class Listener:
             connection,
             speaks_chunked=version.minor == 1,
             # After a chunked body the parser would take its trailers for the next request's
-            # headers; and HTTP/1.0 callers are served once.
-            will_close=message.should_close or head.framing is Framing.CHUNKED or not version.minor,
+            # headers, after an upgrade it parses nothing more; HTTP/1.0 callers are served once.
+            will_close=message.should_close
+            or message.upgrade
+            or head.framing is Framing.CHUNKED
+            or not version.minor,
         )
         inbound = Inbound(head, _body(arrival, head), connection.read_at)
         if version.major != 1 or version.minor > 1:

@@ -39,9 +39,7 @@ class PooledWire:
         "sent_at",
     )
 
-    def __init__(
-        self, connector: Connector, protocol: ClientConnection, is_reused: bool
-    ) -> None:
+    def __init__(self, connector: Connector, protocol: ClientConnection, is_reused: bool) -> None:
         self._connector = connector
         self._protocol = protocol
         self._reader: ResponseReader | None = None

@@ -25,9 +25,12 @@ _CHUNKED: Final = [b"chunked"]
 async def accept(exchange: Exchange, desk: Desk) -> Refusal | None:
     """None once the exchange has a route and its body (or the first `replay_limit` bytes)."""
     plan, head = exchange.plan, exchange.head
-    refusal = _refuse_head(head) or hosts.refuse(
-        _text(head.host), _text(head.origin), plan.allowed_hosts
-    )
+    refusal = _refuse_head(head)
+    if refusal is not None:
+        # What follows on this connection may not be what it seems.
+        exchange.client.will_close = True
+        return refusal
+    refusal = hosts.refuse(_text(head.host), _text(head.origin), plan.allowed_hosts)
     if refusal is None:
         refusal = _too_large(exchange, head.content_length or 0)
     if refusal is None and not plan.router.wants_model:

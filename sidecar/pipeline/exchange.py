@@ -15,8 +15,8 @@ from sidecar.core.outcome import MEANING, Fault, Outcome, Reason, reason_of_stat
 from sidecar.core.records import Attempt, Record
 
 if TYPE_CHECKING:
-    from sidecar.pipeline.ports import Body, Client, Desk
     from sidecar.pipeline.graph import Plan, Target
+    from sidecar.pipeline.ports import Body, Client, Desk
 
 
 class Inbound:

@@ -16,9 +16,7 @@ from sidecar.core.outcome import Reason, Refusal
 
 
 @lru_cache(maxsize=512)
-def refuse(
-    host: str | None, origin: str | None, allowed: tuple[str, ...] | None
-) -> Refusal | None:
+def refuse(host: str | None, origin: str | None, allowed: tuple[str, ...] | None) -> Refusal | None:
     """A Refusal, or None where the request may pass. `allowed` None means any name.
 
     Pure, and asked with the same few values over and over: answered from a cache.

@@ -140,8 +140,10 @@ class Router:
         if (named := self._named(asked, path)) is not None:
             return named
         mark = asked.mark
-        wanted = mark.by_key if mark.by_key is not None else (
-            frozenset({mark.by_api}) if mark.by_api else None
+        wanted = (
+            mark.by_key
+            if mark.by_key is not None
+            else (frozenset({mark.by_api}) if mark.by_api else None)
         )
         if wanted is not None:
             return self._by_mark(wanted, asked, path)
@@ -229,9 +231,7 @@ def _is_azure_path(path: str, asked: Asked) -> bool:
 
 def _is_foreign(providers: frozenset[str] | None, provider: str | None) -> bool:
     """True where a key is known to belong elsewhere. An upstream of unknown provider takes any."""
-    return (
-        providers is not None and provider in _KNOWN_PROVIDERS and provider not in providers
-    )
+    return providers is not None and provider in _KNOWN_PROVIDERS and provider not in providers
 
 
 def _provider_of(path: str) -> str | None:

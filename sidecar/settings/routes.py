@@ -42,9 +42,7 @@ def read_routes(
         problems.add(node.place, "routes", f"expected a list of routes, found {found(node)}")
         return ()
     seen: set[str] = set()
-    return tuple(
-        _route(item, at, upstreams, seen, problems) for at, item in enumerate(node.items)
-    )
+    return tuple(_route(item, at, upstreams, seen, problems) for at, item in enumerate(node.items))
 
 
 def _route(
@@ -118,5 +116,3 @@ def _header(node: Node, path: str, problems: Problems) -> tuple[tuple[str, str],
         read_value(HEADER_NAME, key, where, problems, "")
         pairs.append((name.lower(), read_value(PATTERN, value, where, problems, "")))
     return tuple(pairs)
-
-

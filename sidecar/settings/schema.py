@@ -29,9 +29,7 @@ class Listen:
     """`listen:` the data port. Every path on it belongs to the providers."""
 
     address: Address = _DATA_ADDRESS
-    max_request_body_bytes: int | None = field(
-        default=None, metadata={"yaml": "max_request_body"}
-    )
+    max_request_body_bytes: int | None = field(default=None, metadata={"yaml": "max_request_body"})
     allowed_hosts: tuple[str, ...] | None = ("localhost", "127.0.0.1", "::1")
     """Names that a Host header may carry (port ignored), on data and admin; None = any."""
 
@@ -87,9 +85,7 @@ class Log:
 
     format: str = field(default="json", metadata={"choices": ("json", "text")})
     """One JSON object a line, or text for people."""
-    level: str = field(
-        default="info", metadata={"choices": ("debug", "info", "warning", "error")}
-    )
+    level: str = field(default="info", metadata={"choices": ("debug", "info", "warning", "error")})
     """Exchanges are logged at info."""
 
 

@@ -151,9 +151,7 @@ def test_an_answer_cut_by_the_requests_limit_says_max_tokens() -> None:
     ],
 )
 def test_an_error_has_the_recorded_shape(status: int, kind: str) -> None:
-    theirs = json.loads(
-        (_RECORDED / "anthropic-messages.anthropic.error.400.01.body").read_bytes()
-    )
+    theirs = json.loads((_RECORDED / "anthropic-messages.anthropic.error.400.01.body").read_bytes())
     ours = json.loads(anthropic.scripted_error(status, _STAMP))
     assert set(ours) == set(theirs)
     assert set(ours["error"]) == set(theirs["error"])
@@ -170,9 +168,9 @@ def test_an_error_inside_a_stream_has_the_documented_shape() -> None:
 
 
 def test_headers_meter_and_limit_as_recorded() -> None:
-    recorded = json.loads(
-        (_RECORDED / "anthropic-messages.anthropic.stream.05.json").read_bytes()
-    )["headers"]
+    recorded = json.loads((_RECORDED / "anthropic-messages.anthropic.stream.05.json").read_bytes())[
+        "headers"
+    ]
     ours = anthropic.headers(_STAMP, 325, 200)
     assert {n for n in recorded if n.startswith("anthropic-")} <= set(ours)
     assert ours["anthropic-ratelimit-tokens-reset"] == "2025-05-29T03:07:50Z"

@@ -177,9 +177,7 @@ def test_base64_holds_the_same_numbers_as_floats() -> None:
         ({"input": [[1, 2], [3]]}, 2, 3),
     ],
 )
-def test_every_form_of_input_is_counted(
-    body: dict[str, object], count: int, tokens: int
-) -> None:
+def test_every_form_of_input_is_counted(body: dict[str, object], count: int, tokens: int) -> None:
     answer = json.loads(openai.embeddings_json({**body, "dimensions": 2}, "m"))
     assert (len(answer["data"]), answer["usage"]["prompt_tokens"]) == (count, tokens)
 

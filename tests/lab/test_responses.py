@@ -62,9 +62,9 @@ def test_the_events_of_a_text_come_in_the_recorded_order_with_the_recorded_field
     for (_, mine), (_, recorded) in zip(ours, theirs, strict=True):
         assert set(mine) == set(recorded)
     assert list(ours[-1][1]["response"]) == list(theirs[-1][1]["response"])
-    assert ours[-1][1]["response"]["output"][0].keys() == theirs[-1][1]["response"]["output"][
-        0
-    ].keys()
+    assert (
+        ours[-1][1]["response"]["output"][0].keys() == theirs[-1][1]["response"]["output"][0].keys()
+    )
 
 
 def test_the_events_of_a_tool_call_come_in_the_recorded_order() -> None:
@@ -80,7 +80,7 @@ def test_reasoning_is_an_item_of_its_own_before_the_message() -> None:
     theirs = _order(_recorded("stream.reasoning-tools.01"))
     begin = theirs.index("response.reasoning_summary_part.added")
     end = theirs.index("response.reasoning_summary_part.done")
-    assert _order(events)[3:7] == theirs[begin : end + 1] + ["response.output_item.done"]
+    assert _order(events)[3:8] == theirs[begin : end + 1] + ["response.output_item.done"]
     output = events[-1][1]["response"]["output"]
     assert [item["type"] for item in output] == ["reasoning", "message"]
     assert events[-1][1]["response"]["usage"]["output_tokens_details"]["reasoning_tokens"] == 4

@@ -1,0 +1,448 @@
+"""What breaks, breaks visibly: cut streams, callers who leave, connections that were dead already.
+
+Case numbers (T71 …) are those of the design's list of faults. Each test says what the client sees,
+what the provider sees, and which outcome is recorded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from .caller import LAST_CHUNK, Answer, Caller, End, chunk, eventually, request
+from .conftest import Side
+from .origin import (
+    Origin,
+    Script,
+    Step,
+    Turn,
+    answer,
+    bare_fin,
+    fin,
+    rst,
+    send_many,
+    send_until_left,
+    sleep,
+    until_left,
+)
+from .relay import Relay, Row
+
+_SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+_CHUNKED_SSE = _SSE + b"Transfer-Encoding: chunked\r\n\r\n"
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+_CHAT = "/v1/chat/completions"
+_numbers = itertools.count(1)
+
+
+def _id() -> str:
+    return f"cut-test-{next(_numbers)}"
+
+
+def _ask(target: str, request_id: str, body: bytes | None = b"{}") -> bytes:
+    return request(target, body, b"X-Request-ID: " + request_id.encode())
+
+
+def _event(n: int) -> bytes:
+    return b'data: {"choices":[{"delta":{"content":"%d"}}]}\n\n' % n
+
+
+def _verdict(record: Row) -> tuple[object, object]:
+    return record["outcome"], record["reason"]
+
+
+# --- a provider that breaks off ---
+
+
+def test_t71_a_reset_stream_is_whole_up_to_the_cut_and_cut(relay: Relay, side: Side) -> None:
+    events = [chunk(_event(n)) for n in range(3)]
+    target, path = side.script(answer(_CHUNKED_SSE, send_many(events), rst), end=_CHAT)
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        caller.send(_ask(target, request_id))
+        got, end = caller.read_to_end()
+    assert got == _CHUNKED_SSE + b"".join(events)
+    assert end is End.FIN
+    record = relay.record(request_id)
+    assert _verdict(record) == ("truncated", "upstream_cut")
+    assert record["fault"] == "provider"
+    assert record["status"] == record["upstream_status"] == 200
+    assert record["response_bytes"] == sum(len(_event(n)) for n in range(3))
+    # Never asked again: the provider would bill twice.
+    assert [attempt["reason"] for attempt in record["attempts"]] == ["upstream_cut"]
+    assert len(side.origin.seen(path)) == 1
+
+
+@pytest.mark.parametrize("size_kib", [100, 400])
+def test_t71b_a_slow_client_gets_every_byte_that_was_received_before_the_reset(
+    relay: Relay, side: Side, size_kib: int
+) -> None:
+    body = b"".join(b"data: %08d\n\n" % n for n in range(size_kib * 64))
+    pieces = [chunk(body[at : at + 8192]) for at in range(0, len(body), 8192)]
+    target, path = side.script(answer(_CHUNKED_SSE, send_many(pieces), rst))
+    request_id = _id()
+    with Caller(relay.data, receive_buffer=4096) as caller:
+        caller.send(_ask(target, request_id))
+        # The provider has sent all, and is gone, before the first byte is read.
+        assert eventually(lambda: side.origin.seen(path) and side.origin.seen(path)[0].is_whole)
+        time.sleep(0.3)
+        got = caller.answer()
+    assert got.body == body
+    assert got.end is End.FIN
+    assert _verdict(relay.record(request_id)) == ("truncated", "upstream_cut")
+
+
+def test_a_slow_client_gets_every_byte_of_an_upstream_that_ends_well(
+    relay: Relay, side: Side
+) -> None:
+    """More than all buffers hold, so that reading is paused on the way."""
+    body = bytes(range(256)) * 4 * 8192
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    target, _ = side.script(answer(head + body, fin))
+    request_id = _id()
+    with Caller(relay.data, receive_buffer=4096) as caller:
+        caller.send(_ask(target, request_id))
+        time.sleep(0.2)
+        got = caller.answer()
+    assert (got.body == body, got.end) == (True, End.WHOLE)
+    assert relay.record(request_id)["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("ending", [fin, bare_fin, rst])
+def test_t72_a_body_that_is_short_arrives_short(relay: Relay, side: Side, ending: Step) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+    target, path = side.script(answer(head + b"x" * 60, ending))
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        caller.send(_ask(target, request_id))
+        got, end = caller.read_to_end()
+    assert (got, end) == (head + b"x" * 60, End.FIN)
+    record = relay.record(request_id)
+    assert record["outcome"] == "truncated"
+    assert record["reason"] in ("short_body", "upstream_cut")
+    assert record["response_bytes"] == 60
+    assert len(side.origin.seen(path)) == 1
+
+
+@pytest.mark.parametrize("ending", [fin, bare_fin])
+def test_t73_a_close_delimited_stream_without_its_last_event_is_cut(
+    relay: Relay, side: Side, ending: Step
+) -> None:
+    body = _event(1) + b"data: {"
+    target, _ = side.script(answer(_SSE + b"\r\n" + body, ending), end=_CHAT)
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        got = caller.ask(_ask(target, request_id))
+    assert got.header(b"transfer-encoding") == b"chunked"
+    assert (got.body, got.end) == (body, End.FIN)
+    assert _verdict(relay.record(request_id)) == ("truncated", "no_terminal_event")
+
+
+def test_t73_a_close_delimited_stream_with_its_last_event_is_whole(
+    relay: Relay, side: Side
+) -> None:
+    body = _event(1) + b"data: [DONE]\n\n"
+    target, _ = side.script(answer(_SSE + b"\r\n" + body, fin), end=_CHAT)
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        got = caller.ask(_ask(target, request_id))
+    assert (got.body, got.end) == (body, End.WHOLE)
+    assert _verdict(relay.record(request_id)) == ("ok", None)
+
+
+def test_a_caller_of_http_1_0_sees_a_cut_as_a_reset(relay: Relay, side: Side) -> None:
+    """A FIN would be the regular end of its body."""
+    target, _ = side.script(answer(_CHUNKED_SSE + chunk(_event(1)), sleep(0.05), rst), end=_CHAT)
+    with Caller(relay.data) as caller:
+        caller.send(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        got, end = caller.read_to_end()
+    assert got.endswith(b"\r\n\r\n" + _event(1))
+    assert end is End.RST
+
+
+def test_broken_chunk_framing_is_a_cut(relay: Relay, side: Side) -> None:
+    target, _ = side.script(answer(_CHUNKED_SSE + chunk(_event(1)), b"zz\r\nnonsense", until_left))
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        got = caller.ask(_ask(target, request_id))
+    assert (got.body, got.end) == (_event(1), End.FIN)
+    assert _verdict(relay.record(request_id)) == ("truncated", "bad_framing")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (b"text/event-stream", b'{"object":"chat.completion","choices":[]}'),
+        (b"text/plain", _event(1) + b"data: [DONE]\n\n"),
+        (b"application/json", _event(1)),
+        (b"text/event-stream", b"\x00\xff\xfe" * 1000),
+    ],
+)
+def test_t81_a_content_type_may_lie(
+    relay: Relay, side: Side, content_type: bytes, body: bytes
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head %= content_type
+    target, _ = side.script(answer(head + chunk(body) + LAST_CHUNK), end=_CHAT)
+    with Caller(relay.data) as caller:
+        got = caller.ask(_ask(target, _id()))
+    assert (got.head, got.body, got.end) == (head, body, End.WHOLE)
+
+
+def test_t83_a_million_one_byte_chunks_cost_bounded_time(relay: Relay, side: Side) -> None:
+    body = bytes(itertools.islice(itertools.cycle(range(33, 127)), 1_000_000))
+    wire = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + LAST_CHUNK
+    target, _ = side.script(answer(_CHUNKED_SSE, wire))
+    before_s = relay.cpu_s
+    with Caller(relay.data, timeout_s=60) as caller:
+        got = caller.ask(_ask(target, _id()))
+    assert (got.body == body, got.end) == (True, End.WHOLE)
+    # About 1.5 µs a chunk on a usual machine; the bound is against the quadratic, not the slow.
+    assert relay.cpu_s - before_s < 10
+
+
+def test_t61_a_redirect_is_passed_and_not_followed(relay: Relay, side: Side) -> None:
+    elsewhere = Origin()
+    try:
+        evil = elsewhere.at("/evil", answer(_OK))
+        head = (
+            b"HTTP/1.1 307 Temporary Redirect\r\n"
+            b"Location: http://127.0.0.1:%d%b\r\nContent-Length: 4\r\n\r\n"
+            % (elsewhere.port, evil.encode())
+        )
+        target, _ = side.script(answer(head + b"gone"))
+        request_id = _id()
+        with Caller(relay.data) as caller:
+            got = caller.ask(_ask(target, request_id))
+        assert (got.head, got.body) == (head, b"gone")
+        assert elsewhere.connections == 0
+        assert relay.record(request_id)["outcome"] == "ok"
+    finally:
+        elsewhere.close()
+
+
+@pytest.mark.parametrize("ending", [fin, bare_fin], ids=["close_notify", "bare-fin"])
+def test_t82_the_tail_survives_an_immediate_tls_close(
+    relay: Relay, sides: dict[str, Side], ending: Step
+) -> None:
+    """2 MiB as the last chunk, then the end of the connection: 100 times each way, 16 at once."""
+    tls = sides["tls"]
+    body = bytes(range(256)) * 8192
+    target, _ = tls.script(answer(_CHUNKED_SSE + chunk(body) + LAST_CHUNK, ending))
+
+    def fetch(_: int) -> tuple[bool, End]:
+        with Caller(relay.data, timeout_s=60) as caller:
+            got = caller.ask(_ask(target, _id()))
+        return got.body == body, got.end
+
+    with ThreadPoolExecutor(16) as callers:
+        assert set(callers.map(fetch, range(100))) == {(True, End.WHOLE)}
+
+
+# --- a provider that breaks before it answers ---
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ((fin,), "upstream_reset"),
+        ((rst,), "upstream_reset"),
+        ((b"HTTP/1.1 200 OK\r\nContent-", fin), "upstream_reset"),
+        ((b"SSH-2.0-OpenSSH_9.2\r\n", until_left), "bad_upstream_response"),
+        ((b"HTTP/1.1 abc\r\n\r\n", until_left), "bad_upstream_response"),
+    ],
+)
+def test_no_answer_is_a_502_of_ours(
+    relay: Relay, side: Side, steps: tuple[Step | bytes, ...], reason: str
+) -> None:
+    target, path = side.script(answer(*steps))
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        got = caller.ask(_ask(target, request_id))
+    assert got.status == 502
+    assert got.header(b"x-sidecar-error") == reason.encode()
+    assert _verdict(relay.record(request_id)) == ("connect_failed", reason)
+    assert len(side.origin.seen(path)) <= 2
+
+
+# --- a caller who leaves ---
+
+
+@pytest.mark.parametrize("way", ["close", "reset", "half_close"])
+def test_a_caller_who_leaves_mid_stream_closes_the_upstream(
+    relay: Relay, side: Side, way: str
+) -> None:
+    """FIN, RST or half-close: median within 100 ms, each within a second."""
+    took_s: list[float] = []
+    ids: list[str] = []
+    for _ in range(10):
+        target, path = side.script(
+            answer(_CHUNKED_SSE, send_until_left(chunk(_event(1)), 0.01)), end=_CHAT
+        )
+        ids.append(_id())
+        caller = Caller(relay.data)
+        caller.send(_ask(target, ids[-1]))
+        caller.read_until(_event(1))
+        left_at = time.monotonic()
+        getattr(caller, way)()
+        seen = side.origin.seen(path)[0]
+        assert eventually(lambda seen=seen: seen.left_at is not None)
+        caller.close()
+        assert seen.left_at is not None
+        took_s.append(seen.left_at - left_at)
+    assert statistics.median(took_s) < 0.1, took_s
+    assert max(took_s) < 1, took_s
+    for request_id in ids:
+        assert _verdict(relay.record(request_id)) == ("client_cancelled", "client_left")
+
+
+def test_a_caller_who_leaves_before_the_answer_closes_the_upstream(
+    relay: Relay, side: Side
+) -> None:
+    target, path = side.script(answer(until_left))
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        caller.send(_ask(target, request_id))
+        assert eventually(lambda: side.origin.seen(path))
+        time.sleep(0.02)
+        left_at = time.monotonic()
+    seen = side.origin.seen(path)[0]
+    assert eventually(lambda: seen.left_at is not None)
+    assert seen.left_at is not None
+    assert seen.left_at - left_at < 1
+    record = relay.record(request_id)
+    assert _verdict(record) == ("client_cancelled", "client_left")
+    assert record["status"] is None
+    assert record["headers_ms"] is None
+
+
+def test_a_caller_who_leaves_mid_upload_leaves_no_whole_request_upstream(
+    relay: Relay, side: Side
+) -> None:
+    """5 MiB of 6: more than is held back, so the provider has begun to read."""
+    target, path = side.script(answer(_OK))
+    request_id = _id()
+    size = 6 << 20
+    with Caller(relay.data) as caller:
+        caller.send(_ask(target, request_id, None).replace(b"GET", b"POST", 1).replace(
+            b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % size, 1))
+        caller.send(b"x" * (5 << 20))
+        assert eventually(lambda: side.origin.seen(path))
+    assert _verdict(relay.record(request_id)) == ("client_cancelled", "client_left")
+    assert not side.origin.seen(path)[0].is_whole
+
+
+def test_a_caller_who_closes_after_done_is_ok_and_the_upstream_connection_is_kept(
+    relay: Relay, side: Side
+) -> None:
+    """As the synchronous SDKs do: they close at `[DONE]`, and the last chunk is still to come."""
+    stream = answer(
+        _CHUNKED_SSE + chunk(_event(1)), chunk(b"data: [DONE]\n\n"), sleep(0.01), LAST_CHUNK
+    )
+    target, path = side.script(stream, end=_CHAT)
+    ids = [_id() for _ in range(10)]
+    for request_id in ids:
+        with Caller(relay.data) as caller:
+            caller.send(_ask(target, request_id))
+            caller.read_until(b"data: [DONE]\n\n")
+        record = relay.record(request_id)
+        assert _verdict(record) == ("ok", None)
+        # The rest is read within the time that the next request may take to come.
+        time.sleep(0.03)
+    assert len({seen.connection for seen in side.origin.seen(path)}) == 1
+
+
+def test_an_upstream_that_goes_on_after_done_is_not_kept_for_long(
+    relay: Relay, side: Side
+) -> None:
+    stream = answer(
+        _CHUNKED_SSE + chunk(b"data: [DONE]\n\n"), send_until_left(chunk(b": more\n\n"), 0.01)
+    )
+    target, path = side.script(stream, end=_CHAT)
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        caller.send(_ask(target, request_id))
+        caller.read_until(b"data: [DONE]\n\n")
+        left_at = time.monotonic()
+    assert _verdict(relay.record(request_id)) == ("ok", None)
+    seen = side.origin.seen(path)[0]
+    assert eventually(lambda: seen.left_at is not None)
+    assert seen.left_at is not None
+    assert seen.left_at - left_at < 0.6
+
+
+# --- a pooled connection that was dead ---
+
+
+@pytest.mark.parametrize("ending", [fin, rst])
+def test_a_stale_connection_is_replaced_once_and_the_caller_sees_nothing(
+    relay: Relay, side: Side, ending: Step
+) -> None:
+    """The provider closes the idle connection just as the next request comes in on it."""
+    target, path = side.script(answer(_OK), answer(ending), answer(_OK), end=_CHAT)
+    request_id = _id()
+    _warm(relay, side)
+    with Caller(relay.data) as caller:
+        assert caller.ask(_ask(target, _id())).body == b"ok"
+        got = caller.ask(_ask(target, request_id))
+    assert (got.status, got.body) == (200, b"ok")
+    first, dead, again = side.origin.seen(path)
+    assert dead.connection == first.connection
+    assert again.connection != dead.connection
+    assert (again.head, again.raw_body) == (dead.head, dead.raw_body)
+    record = relay.record(request_id)
+    assert _verdict(record) == ("ok", None)
+    assert [a["reason"] for a in record["attempts"]] == ["upstream_reset", None]
+    assert [a["status"] for a in record["attempts"]] == [None, 200]
+
+
+def test_what_may_not_be_repeated_is_not_repeated(relay: Relay, side: Side) -> None:
+    target, path = side.script(answer(_OK), answer(fin), answer(_OK), end="/v1/files")
+    request_id = _id()
+    _warm(relay, side)
+    with Caller(relay.data) as caller:
+        assert caller.ask(_ask(target, _id())).body == b"ok"
+        got = caller.ask(_ask(target, request_id))
+    assert got.status == 502
+    assert len(side.origin.seen(path)) == 2
+    assert _verdict(relay.record(request_id)) == ("connect_failed", "upstream_reset")
+
+
+def test_a_provider_that_takes_its_time_and_then_closes_is_not_asked_again(
+    relay: Relay, side: Side
+) -> None:
+    """It had the request and may have worked on it."""
+    target, path = side.script(answer(_OK), answer(sleep(0.3), fin), answer(_OK), end=_CHAT)
+    with Caller(relay.data) as caller:
+        assert caller.ask(_ask(target, _id())).body == b"ok"
+        assert caller.ask(_ask(target, _id())).status == 502
+    assert len(side.origin.seen(path)) == 2
+
+
+def test_closing_idle_connections_at_any_moment_is_never_seen(relay: Relay, side: Side) -> None:
+    """The FIN races the next request: before, with and after it."""
+    target, _ = side.script(*_closers(60), end=_CHAT)
+    with Caller(relay.data) as caller:
+        for n in range(60):
+            got = caller.ask(_ask(target, _id()))
+            assert (got.status, got.body) == (200, b"ok"), n
+
+
+def _closers(count: int) -> list[Script]:
+    return [answer(_OK, sleep(n % 6 * 0.0002), _close_unasked) for n in range(count)]
+
+
+async def _close_unasked(turn: Turn) -> None:
+    """FIN at once, whatever has come in meanwhile: it was never read."""
+    await fin(turn)
+
+
+def _warm(relay: Relay, side: Side) -> None:
+    """Leave one connection in the pool and no other, so that the next request takes that one."""
+    target, _ = side.script(answer(_OK))
+    with Caller(relay.data) as caller:
+        first: Answer = caller.ask(_ask(target, _id()))
+    assert first.body == b"ok"
