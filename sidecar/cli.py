@@ -88,7 +88,7 @@ examples:
   sidecar mock &
   sidecar run --to http://127.0.0.1:8488
   curl http://127.0.0.1:8488/v1/chat/completions -H 'content-type: application/json' \\
-    -d '{"model": "mock,tokens=5", "stream": true, "messages": [{"role": "user", "content": "hi"}]}'"""
+    -d '{"model": "mock,tokens=5", "stream": true, "messages": []}'"""
 
 _DEMO_EPILOG: Final = """\
 Simulated providers, the proxy before them and sample traffic through it. Prints what to paste to

@@ -21,7 +21,7 @@ BUILT_IN: Final = "built-in"
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`match:` of a route. All that is given must hold; `*` is a wildcard in path, header, model."""
+    """`match:` of a route. All that is given must hold; `*` is a wildcard in patterns."""
 
     path: str | None = None
     """The whole path, without query; `/v1/*` also matches all below."""

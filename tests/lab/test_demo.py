@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,13 +110,17 @@ def test_the_proxys_configuration_points_both_names_at_the_mock(ports: Ports) ->
 def test_what_it_says_to_paste_can_be_pasted(mock: Mock) -> None:
     """Run in a shell as it is printed, against the mock itself in the proxy's place."""
     text = demo.how_to_try(Ports(data=mock.address.port))
-    script = text[text.index("# OpenAI's SDK") : text.index("# what passed")]
-    python = Path(sys.executable).parent
-    done = subprocess.run(
-        ["sh", "-c", script],
-        env={**os.environ, "PATH": f"{python}:{os.environ['PATH']}"},
-        capture_output=True,
-        timeout=30,
-        check=True,
-    )
-    assert done.stdout.decode().count("The quick brown fox") == 2
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    marks = ("# OpenAI's SDK", "# Anthropic's SDK", "# what passed")
+    shells = [
+        subprocess.Popen(
+            ["sh", "-c", text[text.index(begin) : text.index(end)]],
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.PIPE,
+        )
+        for begin, end in pairwise(marks)
+    ]
+    for shell in shells:
+        told, _ = shell.communicate(timeout=30)
+        assert told.startswith(b"The quick brown fox")
+        assert shell.returncode == 0

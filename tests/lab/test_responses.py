@@ -80,7 +80,7 @@ def test_reasoning_is_an_item_of_its_own_before_the_message() -> None:
     theirs = _order(_recorded("stream.reasoning-tools.01"))
     begin = theirs.index("response.reasoning_summary_part.added")
     end = theirs.index("response.reasoning_summary_part.done")
-    assert _order(events)[3:8] == theirs[begin : end + 1] + ["response.output_item.done"]
+    assert _order(events)[3:8] == [*theirs[begin : end + 1], "response.output_item.done"]
     output = events[-1][1]["response"]["output"]
     assert [item["type"] for item in output] == ["reasoning", "message"]
     assert events[-1][1]["response"]["usage"]["output_tokens_details"]["reasoning_tokens"] == 4

@@ -91,9 +91,7 @@ def test_traffic_ends_at_its_limit_and_everything_is_counted(mock: Mock) -> None
 def test_when_it_is_over_what_was_begun_is_finished(mock: Mock) -> None:
     async def run() -> Tally:
         tally, over = Tally(), asyncio.Event()
-        traffic = asyncio.ensure_future(
-            send_traffic(mock.url, tally, over, callers=2, pause_s=60.0)
-        )
+        traffic = asyncio.create_task(send_traffic(mock.url, tally, over, callers=2, pause_s=60.0))
         while tally.in_flight < 2:
             await asyncio.sleep(0.01)
         over.set()
