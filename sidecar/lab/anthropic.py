@@ -238,9 +238,9 @@ def _usage(reply: Reply, is_start: bool) -> dict[str, object]:
 # --- models --------------------------------------------------------------------------------------
 
 _MODELS: Final = (
-    "claude-opus-4-6",
-    "claude-sonnet-4-5",
-    "claude-haiku-4-5",
+    "claude-opus-5-5",
+    "claude-sonnet-5-5",
+    "claude-haiku-5-5",
     "mock",
     "mock,ttft=200ms,gap=20ms,tokens=100,reasoning=20",
 )

@@ -26,6 +26,7 @@ from typing import Final
 import aiohttp
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from sidecar.core.errors import SidecarError, StartError
 from sidecar.lab.figures import Figures, line_of, read_metrics, summary_of
@@ -108,7 +109,7 @@ export ANTHROPIC_BASE_URL={origin} ANTHROPIC_API_KEY=none
 python -c '
 import anthropic
 with anthropic.Anthropic().messages.stream(
-    model="claude-sonnet-4-5", max_tokens=100, messages=[{{"role": "user", "content": "hi"}}]
+    model="claude-sonnet-5-5", max_tokens=100, messages=[{{"role": "user", "content": "hi"}}]
 ) as stream:
     for text in stream.text_stream:
         print(text, end="", flush=True)'
@@ -148,7 +149,7 @@ class _Demo:
         self._log = folder / "log.txt"
         self._tally = Tally()
         self._figures = Figures()
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(highlight=False, markup=False, emoji=False)
 
     async def run(self, for_s: float | None) -> None:
         stopped = asyncio.Event()
@@ -165,13 +166,13 @@ class _Demo:
         ):
             await self._ready(session, f"{mock_url}/v1/models", mock, "the mock", stopped)
             await self._ready(session, f"{admin_url}/readyz", proxy, "the proxy", stopped)
-            self._console.print(how_to_try(self._ports))
+            self._console.print(how_to_try(self._ports), soft_wrap=True)
             async with self._traffic():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(for_s):
                         await self._show(session, admin_url, (mock, proxy), stopped)
             await self._settle(session, admin_url)
-        self._console.print(summary_of(self._figures, self._tally))
+        self._console.print(summary_of(self._figures, self._tally), soft_wrap=True)
 
     @contextlib.asynccontextmanager
     async def _traffic(self) -> AsyncIterator[None]:
@@ -257,9 +258,9 @@ class _Demo:
                 await self._look(session, admin_url)
                 line = line_of(self._figures, self._tally)
                 if live is not None:
-                    live.update(line, refresh=True)
+                    live.update(Text(line), refresh=True)
                 else:
-                    self._console.print(line)
+                    self._console.print(line, soft_wrap=True)
 
     async def _settle(self, session: aiohttp.ClientSession, admin_url: str) -> None:
         """Look until the requests that we broke off are accounted for, for a second at most."""

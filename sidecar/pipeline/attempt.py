@@ -27,7 +27,7 @@ _WORDS: Final = {
     Reason.TLS_FAILED: "the TLS handshake with upstream '{0}' failed; see its `tls` settings",
     Reason.UPSTREAM_RESET: "upstream '{0}' closed the connection before it answered",
     Reason.BAD_UPSTREAM_RESPONSE: "upstream '{0}' answered with something that is not HTTP/1.1",
-    Reason.BAD_REQUEST: "the request body breaks its own framing; upstream '{0}' never saw it whole",
+    Reason.BAD_REQUEST: "the request body breaks its own framing; '{0}' never saw it whole",
     Reason.REQUEST_TOO_LARGE: "the request body is larger than listen.max_request_body",
     Reason.FIRST_BYTE_TIMEOUT: "upstream '{0}' did not answer within `timeouts.first_byte`",
     Reason.DEADLINE_EXCEEDED: "upstream '{0}' did not finish within `timeouts.total`",

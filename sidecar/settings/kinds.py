@@ -22,7 +22,14 @@ from sidecar.settings.tree import Mapping, Node, Scalar, Sequence
 
 T = TypeVar("T")
 
-OFF: Final = "off"
+
+class Off(str):
+    """The word `off` where it means off, and not a text that happens to be the same."""
+
+    __slots__ = ()
+
+
+OFF: Final = Off("off")
 _OFF_WORDS: Final = frozenset({"off", "false", "no", "null", "~", ""})
 _SWITCH: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _NULL: Final = frozenset({"null", "~", ""})

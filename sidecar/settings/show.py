@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.policies import routing
 from sidecar.settings.blocks import show_block
+from sidecar.settings.kinds import Off
 from sidecar.settings.references import ApiKey, EgressProxy
 from sidecar.settings.schema import Settings, Upstream
 from sidecar.settings.upstreams import PROVIDER
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 
 def effective(settings: Settings) -> dict[str, object]:
     """The whole configuration with `defaults:` merged in. Plain types only, ready for JSON."""
+    return {key: _plain(value) for key, value in _tree(settings).items()}
+
+
+def _plain(value: object) -> object:
+    """The value with `off` as an ordinary string: JSON encoders refuse subclasses."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, Off) else value
+
+
+def _tree(settings: Settings) -> dict[str, object]:
     return {
         "version": 1,
         "listen": show_block(settings.listen),
@@ -47,13 +61,11 @@ def to_yaml(settings: Settings) -> str:
     class Dumper(yaml.SafeDumper):
         """Writes `off` without quotes, as people do."""
 
-    def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-        if text == "off":
-            return dumper.represent_scalar("tag:yaml.org,2002:bool", text)
-        return dumper.represent_str(text)
+    def represent(dumper: yaml.SafeDumper, text: Off) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:bool", text)
 
-    Dumper.add_representer(str, represent)
-    tree = effective(settings)
+    Dumper.add_representer(Off, represent)
+    tree = _tree(settings)
     return yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
 

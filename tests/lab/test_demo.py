@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,7 @@ def test_it_runs_for_as_long_as_told_counts_and_leaves_nothing_behind(
     # A variable of the user's that would move the proxy elsewhere.
     monkeypatch.setenv("SIDECAR_LISTEN", "127.0.0.1:1")
     monkeypatch.setattr(demo, "_PLAIN_EVERY_S", 0.5)
-    assert demo.run(1.5, ports) == 0
+    assert demo.run(1.2, ports) == 0
     told = capfd.readouterr().out
     assert f"OPENAI_BASE_URL=http://127.0.0.1:{ports.data}/v1" in told
     assert re.search(r"^requests \d+ · in flight \d+ · ok [1-9]", told, re.MULTILINE)
@@ -59,8 +58,9 @@ def test_it_runs_for_as_long_as_told_counts_and_leaves_nothing_behind(
 
 def test_ctrl_c_ends_it_with_a_summary_and_exit_status_0(ports: Ports) -> None:
     code = (
-        "from sidecar.lab.demo import Ports, run;"
-        f"raise SystemExit(run(None, Ports({ports.data}, {ports.admin}, {ports.mock})))"
+        "from sidecar.lab import demo; demo._FINISH_WITHIN_S = 0.1;"
+        f"ports = demo.Ports({ports.data}, {ports.admin}, {ports.mock});"
+        "raise SystemExit(demo.run(None, ports))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -107,20 +107,25 @@ def test_the_proxys_configuration_points_both_names_at_the_mock(ports: Ports) ->
     assert config["listen"]["address"] == f"127.0.0.1:{ports.data}"
 
 
-def test_what_it_says_to_paste_can_be_pasted(mock: Mock) -> None:
-    """Run in a shell as it is printed, against the mock itself in the proxy's place."""
+def test_what_it_says_to_paste_can_be_pasted(mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell reads it as printed and hands over the code; the mock stands in the proxy's place."""
     text = demo.how_to_try(Ports(data=mock.address.port))
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    marks = ("# OpenAI's SDK", "# Anthropic's SDK", "# what passed")
-    shells = [
-        subprocess.Popen(
-            ["sh", "-c", text[text.index(begin) : text.index(end)]],
-            env={**os.environ, "PATH": path},
-            stdout=subprocess.PIPE,
-        )
-        for begin, end in pairwise(marks)
-    ]
-    for shell in shells:
-        told, _ = shell.communicate(timeout=30)
-        assert told.startswith(b"The quick brown fox")
-        assert shell.returncode == 0
+    script = text[text.index("# OpenAI's SDK") : text.index("# what passed")]
+    show = 'python() { printf "%s\\0%s\\0%s\\0" "$OPENAI_BASE_URL" "$ANTHROPIC_BASE_URL" "$2"; }\n'
+    shown = subprocess.run(["sh", "-c", show + script], capture_output=True, check=True)
+    openai_url, _, openai_code, _, anthropic_url, anthropic_code, _ = shown.stdout.decode().split(
+        "\0"
+    )
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", anthropic_url)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "none")
+
+    def told_by(code: str) -> str:
+        told: list[str] = []
+        exec(code, {"print": lambda text, **_: told.append(text)})
+        return "".join(told)
+
+    with ThreadPoolExecutor() as threads:
+        for told in threads.map(told_by, (openai_code, anthropic_code)):
+            assert told.startswith("The quick brown fox")

@@ -165,7 +165,7 @@ def test_messages_call_a_tool(claude: anthropic.Anthropic, is_stream: bool) -> N
 
 
 def test_anthropics_models_and_token_counts(claude: anthropic.Anthropic) -> None:
-    assert "claude-sonnet-4-5" in [model.id for model in claude.models.list()]
+    assert "claude-sonnet-5-5" in [model.id for model in claude.models.list()]
     assert claude.models.retrieve("claude-x").id == "claude-x"
     counted = claude.messages.count_tokens(model="claude-x", messages=_HELLO)  # type: ignore[arg-type]  # plain dict
     assert counted.input_tokens > 0

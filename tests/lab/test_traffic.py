@@ -77,7 +77,7 @@ def test_the_first_token_is_timed_and_not_the_head_that_came_before(mock: Mock, 
     ending, tally = _run(mock.url, Errand("x", path, body))
     assert ending == "ok"
     assert len(tally.first_token_s) == 1
-    assert 0.12 <= tally.first_token_s[0] < 0.2
+    assert 0.12 <= tally.first_token_s[0] < 0.5
 
 
 def test_traffic_ends_at_its_limit_and_everything_is_counted(mock: Mock) -> None:

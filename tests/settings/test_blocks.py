@@ -45,7 +45,8 @@ def test_an_empty_block_changes_nothing(text: str):
 
 def test_all_that_is_wrong_in_a_block_is_told():
     problems = Problems()
-    rule = read_block(pool.Rule(), node("{max_idel: 1, keepalive: x, max_age: 5}"), "pool", problems)
+    written = node("{max_idel: 1, keepalive: x, max_age: 5}")
+    rule = read_block(pool.Rule(), written, "pool", problems)
     assert rule == pool.Rule()
     assert told(problems) == [
         "f:1:2: pool.max_idel: unknown key; did you mean 'max_idle'?",

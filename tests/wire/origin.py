@@ -83,6 +83,8 @@ class Turn:
             left = int(seen.header(b"content-length") or 0)
             while left:
                 piece = await self._take(self.reader.read(min(left, 1 << 18)))
+                if not piece:
+                    raise ConnectionError("the body broke off")
                 seen.body += piece
                 left -= len(piece)
         seen.is_whole = True
@@ -152,7 +154,7 @@ def send_until_left(piece: bytes, gap_s: float) -> Step:
     """For ever, until the peer goes; the moment is noted."""
 
     async def step(turn: Turn) -> None:
-        sending = asyncio.ensure_future(_for_ever(turn, piece, gap_s))
+        sending = asyncio.create_task(_for_ever(turn, piece, gap_s), name="for ever")
         try:
             await until_left(turn)
         finally:
@@ -271,9 +273,20 @@ class Origin:
         return [seen for requests in list(self._requests.values()) for seen in requests]
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
+        """Stop listening and drop all connections."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        serving = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        # Closed transports free their sockets in the loop's next turns.
+        await asyncio.sleep(0.05)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -291,6 +304,9 @@ class Origin:
                 for step in self._next_script(path):
                     await step(Turn(seen, reader, writer))
         except (Done, ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass
+        except asyncio.CancelledError:
+            # Only `close` cancels. asyncio's streams (3.11) would log it as an error of theirs.
             pass
         finally:
             self.open -= 1
