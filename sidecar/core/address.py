@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sidecar.core.errors import SidecarError
-from sidecar.core.origin import BadUrlError, split_authority
+from sidecar.core.origin import BadUrlError, is_loopback_host, split_authority
 
 
 class BadAddressError(SidecarError):
@@ -25,7 +25,7 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return is_loopback_host(self.host)
 
     @property
     def hosts(self) -> tuple[str, ...]:

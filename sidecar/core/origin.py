@@ -38,7 +38,7 @@ class Origin:
     @property
     def is_loopback(self) -> bool:
         """True for addresses that never leave the machine: such upstreams never use a proxy."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return is_loopback_host(self.host)
 
     @property
     def authority(self) -> str:
@@ -48,6 +48,14 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.base_path}"
+
+
+def is_loopback_host(host: str) -> bool:
+    """True for `localhost`, `::1` and 127.0.0.0/8; a name that only begins with 127. is a name."""
+    if host in ("localhost", "::1"):
+        return True
+    octets = host.split(".")
+    return len(octets) == 4 and octets[0] == "127" and all(o.isdigit() for o in octets)
 
 
 def parse_origin(text: str) -> Origin:

@@ -81,6 +81,7 @@ _PATHS: Final[tuple[tuple[str, str, str], ...]] = (
     ("/v1/messages*", keys.ANTHROPIC, "anthropic"),
     ("/v1beta/*", keys.GEMINI, "gemini"),
     ("/v1/projects/*", keys.VERTEX, "vertex"),
+    ("/v1beta1/projects/*", keys.VERTEX, "vertex"),
     ("/model/*", "aws.bedrock", "bedrock"),
     ("/v2/*", "cohere", "cohere"),
     ("/api/chat", "ollama", "ollama"),

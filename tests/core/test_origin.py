@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.origin import BadUrlError, Origin, parse_origin, split_authority
+from sidecar.core.origin import (
+    BadUrlError,
+    Origin,
+    is_loopback_host,
+    parse_origin,
+    split_authority,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +96,10 @@ def test_no_text_makes_it_fail_otherwise(text: str):
         except BadUrlError:
             continue
         assert parse_origin(f"{parsed.scheme}://{parsed.authority}").host == parsed.host
+
+
+def test_only_addresses_of_this_machine_are_loopback() -> None:
+    assert is_loopback_host("127.0.0.53")
+    assert is_loopback_host("::1")
+    assert not is_loopback_host("127.evil.example")
+    assert not is_loopback_host("127.0.0.1.evil.example")

@@ -55,7 +55,7 @@ class Answer:
         return None
 
 
-class _Ended(Exception):
+class _EndedError(Exception):
     def __init__(self, end: End) -> None:
         super().__init__(end)
         self.end = end
@@ -124,7 +124,7 @@ class Caller:
         try:
             while True:
                 self._fill()
-        except _Ended as ended:
+        except _EndedError as ended:
             return bytes(self._buffer), ended.end
 
     def is_closed_within(self, seconds: float) -> bool:
@@ -152,7 +152,7 @@ class Caller:
                 self._exactly(int(length), body)
             else:
                 self._to_end(body)
-        except _Ended as ended:
+        except _EndedError as ended:
             answer.end = ended.end
         answer.body = bytes(body)
         return answer
@@ -201,7 +201,7 @@ class Caller:
                 into += self._buffer
                 self._buffer.clear()
                 self._fill()
-        except _Ended as ended:
+        except _EndedError as ended:
             if ended.end is not End.FIN:
                 raise
 
@@ -209,9 +209,9 @@ class Caller:
         try:
             piece = self.socket.recv(1 << 18)
         except ConnectionResetError:
-            raise _Ended(End.RST) from None
+            raise _EndedError(End.RST) from None
         if not piece:
-            raise _Ended(End.FIN)
+            raise _EndedError(End.FIN)
         self._buffer += piece
 
 

@@ -114,7 +114,7 @@ Step = Callable[[Turn], Awaitable[None]]
 Script = tuple[Step, ...]
 
 
-class Done(Exception):
+class HungUpError(Exception):
     """The script ended its connection."""
 
 
@@ -178,7 +178,7 @@ async def until_left(turn: Turn) -> None:
         pass
     turn.seen.left_at = time.monotonic()
     turn.writer.transport.abort()
-    raise Done
+    raise HungUpError
 
 
 def sleep(seconds: float) -> Step:
@@ -201,7 +201,7 @@ def wait_for(event: threading.Event) -> Step:
 async def fin(turn: Turn) -> None:
     """An orderly end: all bytes, then FIN; on TLS close_notify before it."""
     turn.writer.close()
-    raise Done
+    raise HungUpError
 
 
 async def bare_fin(turn: Turn) -> None:
@@ -211,7 +211,7 @@ async def bare_fin(turn: Turn) -> None:
         raw.shutdown(socket.SHUT_WR)
     await asyncio.sleep(0.05)
     turn.writer.transport.abort()
-    raise Done
+    raise HungUpError
 
 
 async def rst(turn: Turn) -> None:
@@ -220,7 +220,7 @@ async def rst(turn: Turn) -> None:
     with socket.socket(fileno=_duplicate(turn)) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     turn.writer.transport.abort()
-    raise Done
+    raise HungUpError
 
 
 def _duplicate(turn: Turn) -> int:
@@ -303,7 +303,7 @@ class Origin:
                 self._requests[path].append(seen)
                 for step in self._next_script(path):
                     await step(Turn(seen, reader, writer))
-        except (Done, ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        except (HungUpError, ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
         except asyncio.CancelledError:
             # Only `close` cancels. asyncio's streams (3.11) would log it as an error of theirs.

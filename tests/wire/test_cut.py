@@ -330,8 +330,11 @@ def test_a_caller_who_leaves_mid_upload_leaves_no_whole_request_upstream(
     request_id = _id()
     size = 6 << 20
     with Caller(relay.data) as caller:
-        caller.send(_ask(target, request_id, None).replace(b"GET", b"POST", 1).replace(
-            b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % size, 1))
+        caller.send(
+            _ask(target, request_id, None)
+            .replace(b"GET", b"POST", 1)
+            .replace(b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % size, 1)
+        )
         caller.send(b"x" * (5 << 20))
         assert eventually(lambda: side.origin.seen(path))
     assert _verdict(relay.record(request_id)) == ("client_cancelled", "client_left")
@@ -358,9 +361,7 @@ def test_a_caller_who_closes_after_done_is_ok_and_the_upstream_connection_is_kep
     assert len({seen.connection for seen in side.origin.seen(path)}) == 1
 
 
-def test_an_upstream_that_goes_on_after_done_is_not_kept_for_long(
-    relay: Relay, side: Side
-) -> None:
+def test_an_upstream_that_goes_on_after_done_is_not_kept_for_long(relay: Relay, side: Side) -> None:
     stream = answer(
         _CHUNKED_SSE + chunk(b"data: [DONE]\n\n"), send_until_left(chunk(b": more\n\n"), 0.01)
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from .caller import LAST_CHUNK, Caller, End, chunk, eventually, request
 from .conftest import Side
-from .origin import answer, bare_fin, fin, send_many, wait_for
+from .origin import Step, answer, bare_fin, fin, send_many, wait_for
 from .relay import Relay
 
 _MIB = 1 << 20
@@ -53,9 +53,7 @@ def _chunked(*headers: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", _BODIES)
-def test_a_body_of_fixed_length_arrives_as_it_was_sent(
-    relay: Relay, side: Side, kind: str
-) -> None:
+def test_a_body_of_fixed_length_arrives_as_it_was_sent(relay: Relay, side: Side, kind: str) -> None:
     content_type, body = _BODIES[kind]
     head = _fixed(body, b"Content-Type: " + content_type)
     target, _ = side.script(answer(head + body))
@@ -79,11 +77,11 @@ def test_a_chunked_body_arrives_as_it_was_sent(relay: Relay, side: Side, kind: s
 
 @pytest.mark.parametrize("ending", [fin, bare_fin])
 def test_a_body_that_ends_with_its_connection_arrives_chunked(
-    relay: Relay, side: Side, ending: object
+    relay: Relay, side: Side, ending: Step
 ) -> None:
     body = bytes(range(256)) * 1000
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-    target, _ = side.script(answer(head + b"\r\n" + body, ending))  # type: ignore[arg-type]  # a parametrized step
+    target, _ = side.script(answer(head + b"\r\n" + body, ending))
     with Caller(relay.data) as caller:
         got = caller.ask(request(target))
     assert got.head == head + b"transfer-encoding: chunked\r\n\r\n"
@@ -97,8 +95,9 @@ def test_an_event_stream_may_be_split_anywhere(relay: Relay, side: Side) -> None
         answer(head, send_many([chunk(body[:at]), chunk(body[at:]) + LAST_CHUNK]))
         for at in range(1, len(body))
     ]
-    bytewise = answer(head, send_many([chunk(body[at : at + 1]) for at in range(len(body))]
-                                      + [LAST_CHUNK]))
+    bytewise = answer(
+        head, send_many([chunk(body[at : at + 1]) for at in range(len(body))] + [LAST_CHUNK])
+    )
     target, _ = side.script(*scripts, bytewise)
     with Caller(relay.data) as caller:
         for _ in range(len(scripts) + 1):
@@ -155,7 +154,7 @@ def test_request_heads_go_up_in_name_case_order_and_value(relay: Relay, side: Si
             b"X-Odd-CASE: One\r\n"
             b"x-odd-case: two, three\r\n"
             b"Cookie: a=b\r\n"
-            b"Cookie: c=\"d\"\r\n"
+            b'Cookie: c="d"\r\n'
             b"Connection: keep-alive, X-Hop\r\n"
             b"X-Hop: gone\r\n"
             b"Keep-Alive: timeout=5\r\n"
@@ -172,13 +171,12 @@ def test_request_heads_go_up_in_name_case_order_and_value(relay: Relay, side: Si
         )
     seen = side.origin.seen(path)[0]
     assert seen.head == (
-        f"POST {path}?a=%2F%41&b=+c&&=&key%20=~!$'()*,;:@ HTTP/1.1\r\n".encode()
-        + b"X-First: 1\r\n"
+        f"POST {path}?a=%2F%41&b=+c&&=&key%20=~!$'()*,;:@ HTTP/1.1\r\n".encode() + b"X-First: 1\r\n"
         b"hOsT: " + side.host + b"\r\n"
         b"X-Odd-CASE: One\r\n"
         b"x-odd-case: two, three\r\n"
         b"Cookie: a=b\r\n"
-        b"Cookie: c=\"d\"\r\n"
+        b'Cookie: c="d"\r\n'
         b"X-Latin: caf\xe9 \xff\x80\r\n"
         b"X-Utf8: caf\xc3\xa9\r\n"
         b"X-Empty: \r\n"
@@ -249,7 +247,7 @@ def test_a_missing_reason_phrase_stays_missing(relay: Relay, side: Side, line: b
         "/./../dots",
         "/a;b=c,d:e@f!$&'()*+=~",
         "/models/gpt-4o:generate",
-        "?q=[]{}|^`\"<>\\",
+        '?q=[]{}|^`"<>\\',
     ],
 )
 def test_targets_go_up_as_they_were_written(relay: Relay, side: Side, tail: str) -> None:
@@ -264,9 +262,7 @@ def test_targets_go_up_as_they_were_written(relay: Relay, side: Side, tail: str)
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "OPTIONS", "POST"])
-def test_any_method_goes_up_without_a_body_of_ours(
-    relay: Relay, side: Side, method: str
-) -> None:
+def test_any_method_goes_up_without_a_body_of_ours(relay: Relay, side: Side, method: str) -> None:
     """Not even Content-Length: 0 is made up."""
     target, path = side.script(answer(_fixed(b"{}") + b"{}"))
     with Caller(relay.data) as caller:
@@ -282,7 +278,7 @@ def test_any_method_goes_up_without_a_body_of_ours(
         ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"),
         ("HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
         ("GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
-        ("GET", b"HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 9\r\n\r\n"),
+        ("GET", b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 9\r\n\r\n'),
     ],
 )
 def test_answers_without_a_body_end_with_their_head(
@@ -332,7 +328,7 @@ def test_a_large_upload_streams_and_is_not_kept(relay: Relay, side: Side) -> Non
     """60 MiB of multipart: the provider reads while the caller still sends."""
     boundary = b"----b0undary"
     opening = (
-        b"--" + boundary + b"\r\nContent-Disposition: form-data; name=\"file\"; "
+        b"--" + boundary + b'\r\nContent-Disposition: form-data; name="file"; '
         b'filename="a\xe9.bin"\r\nContent-Type: application/octet-stream\r\n\r\n'
     )
     closing = b"\r\n--" + boundary + b"--\r\n"
@@ -406,8 +402,9 @@ _quick = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-_pieces = st.lists(st.binary(max_size=3000) | st.sampled_from([_SSE_LF, b"\r\n", b"0\r\n\r\n"]),
-                   max_size=12)
+_pieces = st.lists(
+    st.binary(max_size=3000) | st.sampled_from([_SSE_LF, b"\r\n", b"0\r\n\r\n"]), max_size=12
+)
 
 
 @_quick
