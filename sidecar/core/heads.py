@@ -44,8 +44,10 @@ class RequestHead:
         "has_anthropic_version",
         "host",
         "host_at",
+        "host_count",
         "method",
         "minor_version",
+        "must_close",
         "origin",
         "parts",
         "path",
@@ -70,6 +72,9 @@ class RequestHead:
         self.minor_version = minor_version
         self.host: bytes | None = None
         self.host_at: int | None = None
+        self.host_count = 0
+        self.must_close = False
+        """The caller's connection ends after this request, by its own words or its version."""
         self.origin: bytes | None = None
         self.expect: bytes | None = None
         self.request_id: bytes | None = None
@@ -106,6 +111,7 @@ class RequestHead:
             self.content_type = value
         elif kind == h.HOST:
             self.host, self.host_at = value, at
+            self.host_count += 1
         elif kind == h.CREDENTIAL:
             self.credentials.append((name.lower(), value))
         elif kind == h.CONTENT_LENGTH:

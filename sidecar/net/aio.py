@@ -12,6 +12,7 @@ does the same against whatever aiohttp is installed. Read against aiohttp 3.14.5
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -21,16 +22,16 @@ from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import TCPConnector
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.web_protocol import RequestHandler
 from yarl import URL
 
 from sidecar.core.errors import StartError
+from sidecar.core.heads import RequestHead
+from sidecar.core.outcome import Refusal
+from sidecar.net.requests import RequestBody, RequestReader
+from sidecar.pipeline.ports import BodyError
 
-MAX_LINE_BYTES: Final = 8 * 1024
-MAX_FIELD_BYTES: Final = 16 * 1024
-MAX_FIELDS: Final = 128
-READ_BYTES: Final = 64 * 1024
+_MAX_ARRIVALS: Final = 32
 _KEEPALIVE_S: Final = 300.0
 _LINGER_S: Final = 2.0
 
@@ -38,29 +39,16 @@ _LINGER_S: Final = 2.0
 # --- the way in ----------------------------------------------------------------------------------
 
 
-class Arrival:
-    """One parsed request head, or bytes that the parser refused."""
-
-    __slots__ = ("connection", "message", "payload", "refused")
-
-    def __init__(
-        self,
-        connection: ServerConnection,
-        message: Any,  # RawRequestMessage, built in C; None where `refused` is set
-        payload: StreamReader,
-        refused: BaseException | None,
-    ) -> None:
-        self.connection = connection
-        self.message = message
-        self.payload = payload
-        self.refused = refused
-
-
 class ServerEvents(Protocol):
     """What a connection of the caller's side tells its listener."""
 
-    async def serve(self, arrival: Arrival) -> bool:
+    async def serve(
+        self, connection: ServerConnection, head: RequestHead, body: RequestBody
+    ) -> bool:
         """Answer it; True if the connection may serve another. Raises only when cancelled."""
+
+    def refuse(self, connection: ServerConnection, refusal: Refusal) -> None:
+        """Answer bytes that were no request; the connection is closed then."""
 
     def never_served(self, count: int) -> None:
         """So many request heads were parsed, but their caller left before their turn."""
@@ -69,20 +57,26 @@ class ServerEvents(Protocol):
 class ServerConnection(RequestHandler):
     """One caller's connection. `on_full` and `on_drained` follow the write buffer (64 KiB)."""
 
-    __slots__ = ("_events", "_served", "on_drained", "on_full", "read_at")
+    __slots__ = ("_arrivals", "_events", "_reader", "_refusal", "on_drained", "on_full", "read_at")
 
     def __init__(self, manager: web.Server, events: ServerEvents, **options: Any) -> None:
         super().__init__(manager, **options)
         self._events = events
-        self._served = 0
+        self._reader = RequestReader(self)
+        self._arrivals: deque[tuple[RequestHead, RequestBody]] = deque()
+        """Heads that were read and wait for their turn."""
+        self._refusal: Refusal | None = None
+        """Why nothing more is read; told when the arrivals before it are served."""
         self.read_at = 0.0
         """Monotonic seconds of the last read."""
         self.on_full: Callable[[], None] | None = None
         self.on_drained: Callable[[], None] | None = None
 
+    # --- what the transport tells ---
+
     def data_received(self, data: bytes) -> None:
         self.read_at = monotonic()
-        super().data_received(data)
+        self._reader.feed(data)
 
     def eof_received(self) -> None:
         # A half-closed caller counts as gone. While writing is paused, asyncio would only notice
@@ -91,10 +85,11 @@ class ServerConnection(RequestHandler):
             self._task_handler.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        unserved = self._request_count - self._served
         super().connection_lost(exc)
-        if unserved:
-            self._events.never_served(unserved)
+        self._reader.lost()
+        if self._arrivals:
+            self._events.never_served(len(self._arrivals))
+            self._arrivals.clear()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -124,44 +119,64 @@ class ServerConnection(RequestHandler):
             if self.transport is not None:
                 transport.set_write_buffer_limits(high=high)
 
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        # aiohttp's stream calls this after every read, paused or not.
-        if self._reading_paused or self._buffer_paused:
-            super().resume_reading(resume_parser)
+    # --- what the reader tells ---
+
+    def arrived(self, head: RequestHead, body: RequestBody) -> None:
+        """A head is complete; its body follows."""
+        self._arrivals.append((head, body))
+        if len(self._arrivals) == _MAX_ARRIVALS:
+            self.hold()
+        self._wake()
+
+    def refused(self, refusal: Refusal) -> None:
+        """The bytes are no request."""
+        self._refusal = refusal
+        self._wake()
+
+    def write(self, data: bytes) -> None:
+        """To the caller, if it is still there."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def hold(self) -> None:
+        """Stop reading."""
+        self._pause_transport_reading()
+
+    def release(self) -> None:
+        """Read on."""
+        self._resume_transport_reading()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def start(self) -> None:
-        """Serve one parsed head after the other.
-
-        Replaces aiohttp's loop, which makes a request object, a writer and a second task for each
-        request, and answers parser errors by itself with the offending line (`Authorization`
-        included) in body and log.
-        """
-        assert self._manager is not None
+        """Serve one request after the other. Replaces aiohttp's loop, which makes a request object,
+        a writer and a second task for each."""
         may_keep = True
-        while may_keep and not self._force_close and not self._close:
-            if not self._messages:
+        while may_keep and not self._force_close:
+            if not self._arrivals:
+                if self._refusal is not None:
+                    self._events.refuse(self, self._refusal)
+                    await self._part()
+                    break
                 self._waiter = self._loop.create_future()
                 try:
                     await self._waiter
                 finally:
                     self._waiter = None
-            message, payload = self._messages.popleft()
-            if self._parser is not None:
-                self._parser.message_consumed()
-            if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-                self._resume_reading_if_drained()
-            refused = message.exc if isinstance(message, _ErrInfo) else None
-            self._served += 1
+                continue
+            if len(self._arrivals) == _MAX_ARRIVALS:
+                self.release()
+            head, body = self._arrivals.popleft()
             self._request_in_progress = True
             try:
-                may_keep = await self._events.serve(
-                    Arrival(self, None if refused else message, payload, refused)
-                )
+                may_keep = await self._events.serve(self, head, body)
             finally:
                 self._request_in_progress = False
-            if not payload.is_eof():
+            if not body.is_whole:
                 may_keep = False
-                await self._swallow(payload)
+                await self._swallow(body)
             if may_keep:
                 self._await_next()
         self._task_handler = None
@@ -176,20 +191,27 @@ class ServerConnection(RequestHandler):
                 self._next_keepalive_close_time, self._process_keepalive
             )
 
-    async def _swallow(self, payload: StreamReader) -> None:
+    async def _part(self) -> None:
+        """End after an answer to bytes that were no request: more of them may be on their way."""
+        await self.flushed()
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+            await asyncio.sleep(_LINGER_S)
+
+    async def _swallow(self, body: RequestBody) -> None:
         """Read on for a moment: closing with unread bytes would send a reset, and the caller could
         lose the answer that was sent early."""
         try:
-            async with asyncio.timeout(self._lingering_time):
-                while not payload.is_eof() and self.transport is not None:
-                    await payload.readany()
-        except (TimeoutError, RequestPayloadError):
+            async with asyncio.timeout(_LINGER_S):
+                while not body.is_whole and self.transport is not None:
+                    await body.more()
+        except (TimeoutError, BodyError):
             return
 
 
 class Server(web.Server):
-    """Makes our connections, all with their limits: aiohttp's own factory falls back to a
-    connection without any if a single option is unknown to it."""
+    """Makes our connections. aiohttp's own factory falls back to a connection without any option
+    if a single one is unknown to it."""
 
     def __init__(self, events: ServerEvents) -> None:
         super().__init__(_never_called, handler_cancellation=True)
@@ -211,32 +233,11 @@ class Server(web.Server):
             loop=self._loop,
             keepalive_timeout=_KEEPALIVE_S,
             access_log=None,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_FIELD_BYTES,
-            max_headers=MAX_FIELDS,
-            lingering_time=_LINGER_S,
-            read_bufsize=READ_BYTES,
-            auto_decompress=False,
         )
 
 
 async def _never_called(request: object) -> Any:
     raise AssertionError("ServerConnection.start calls the listener instead")
-
-
-def take_whole(payload: StreamReader) -> bytes:
-    """All bytes of a body whose end is in. Read past the stream's flow control: nothing is held
-    back for a body that is whole."""
-    if payload is EMPTY_PAYLOAD:  # it has no buffer at all
-        return b""
-    error = payload.exception()
-    if error is not None:
-        raise error
-    buffer = payload._buffer
-    if len(buffer) == 1 and not payload._buffer_offset:
-        payload._size = 0
-        return buffer.popleft()
-    return payload.read_nowait()
 
 
 # --- the way out ---------------------------------------------------------------------------------
@@ -416,21 +417,15 @@ def request_template(
 
 
 _SERVER_HOOKS: Final = (
-    "_buffer_paused",
-    "_close",
     "_drain_helper",
     "_force_close",
     "_keepalive_handle",
     "_keepalive_timeout",
-    "_lingering_time",
-    "_messages",
-    "_msg_queue_resume_size",
     "_next_keepalive_close_time",
+    "_pause_transport_reading",
     "_process_keepalive",
-    "_reading_paused",
-    "_request_count",
     "_request_in_progress",
-    "_resume_reading_if_drained",
+    "_resume_transport_reading",
     "_task_handler",
     "_waiter",
     "start",
@@ -461,8 +456,13 @@ class _NoEvents:
     connect_timeout_s: float | None = None
     max_idle: int | None = None
 
-    async def serve(self, arrival: Arrival) -> bool:
+    async def serve(
+        self, connection: ServerConnection, head: RequestHead, body: RequestBody
+    ) -> bool:
         return False
+
+    def refuse(self, connection: ServerConnection, refusal: Refusal) -> None:
+        """Nobody is there."""
 
     def never_served(self, count: int) -> None:
         """Nothing is counted."""
@@ -489,13 +489,6 @@ async def self_check() -> None:
         for name in names
         if not hasattr(thing, name)
     ]
-    limits = (server.max_line_size, server.max_field_size, server.max_headers)
-    if limits != (MAX_LINE_BYTES, MAX_FIELD_BYTES, MAX_FIELDS):
-        missing.append("the limits of the request parser")
-    if getattr(server, "_read_bufsize", None) != READ_BYTES:
-        missing.append("the read buffer's limit")
-    if type(getattr(server, "_parser", None)).__module__ != "aiohttp._http_parser":
-        missing.append("the request parser in C")
     if not isinstance(connector._factory(), ClientConnection):
         missing.append("the connector's factory")
     await connector.close()

@@ -1,7 +1,6 @@
-"""The caller's side of one exchange: where its bytes come from and where its answer goes.
+"""The caller's side of one exchange: where its answer goes.
 
-Knows: how a request body is taken out of aiohttp's stream without losing what it holds, and how a
-connection is written, held, flushed and cut.
+Knows: how a connection is written, held, flushed and cut.
 Must not know: what the bytes are.
 """
 
@@ -12,52 +11,11 @@ import socket
 import struct
 from collections.abc import Callable
 
-from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestPayloadError
+from sidecar.net.aio import ServerConnection
+from sidecar.pipeline.ports import Source
 
-from sidecar.net.aio import ServerConnection, take_whole
-from sidecar.pipeline.ports import BodyError, Source
-
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # l_onoff=1, l_linger=0: the next close of the socket is a reset.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class CallerBody:
-    """The Body port on aiohttp's request stream."""
-
-    __slots__ = ("_connection", "_must_continue", "_payload")
-
-    def __init__(
-        self, payload: StreamReader, connection: ServerConnection, must_continue: bool
-    ) -> None:
-        self._payload = payload
-        self._connection = connection
-        self._must_continue = must_continue
-
-    @property
-    def is_whole(self) -> bool:
-        """True once the last byte is in."""
-        return self._payload.is_eof()
-
-    def take(self) -> bytes:
-        """What is buffered now."""
-        try:
-            payload = self._payload
-            return take_whole(payload) if payload.is_eof() else payload.read_nowait()
-        except RequestPayloadError:
-            raise BodyError("the request body breaks its own framing") from None
-
-    async def more(self) -> bytes:
-        """Wait for bytes; b"" at the end."""
-        if self._must_continue:
-            self._must_continue = False
-            if self._connection.transport is not None:
-                self._connection.transport.write(_CONTINUE)
-        try:
-            return await self._payload.readany()
-        except RequestPayloadError:
-            raise BodyError("the request body breaks its own framing") from None
 
 
 class Caller:

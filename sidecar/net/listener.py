@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
 
-from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
-
 from sidecar.core.address import Address
 from sidecar.core.errors import StartError
-from sidecar.core.heads import UNREADABLE, Framing, RequestHead
-from sidecar.core.outcome import Reason, Refusal
-from sidecar.net.aio import MAX_LINE_BYTES, Arrival, Server
-from sidecar.net.caller import Caller, CallerBody
+from sidecar.core.heads import UNREADABLE, RequestHead
+from sidecar.core.outcome import Refusal
+from sidecar.net.aio import Server, ServerConnection
+from sidecar.net.caller import Caller
+from sidecar.net.requests import RequestBody
 from sidecar.pipeline import Inbound
 from sidecar.pipeline.ports import Client, Source
 
@@ -55,42 +54,24 @@ class Listener:
             port = server.sockets[0].getsockname()[1]
         return Address(address.host, port)
 
-    async def serve(self, arrival: Arrival) -> bool:
-        """One request, or bytes that were none; True if the connection may serve another."""
-        connection = arrival.connection
-        if arrival.refused is not None:
-            self._refuse(
-                Inbound(UNREADABLE, _NoBody(), connection.read_at),
-                Caller(connection, speaks_chunked=True, will_close=True),
-                _refusal(arrival.refused),
-            )
-            return False
-        message = arrival.message
-        version = message.version
-        head = RequestHead(message.method, message.path, version.minor, message.raw_headers)
-        caller = Caller(
-            connection,
-            speaks_chunked=version.minor == 1,
-            # After a chunked body the parser would take its trailers for the next request's
-            # headers, after an upgrade it parses nothing more; HTTP/1.0 callers are served once.
-            will_close=message.should_close
-            or message.upgrade
-            or head.framing is Framing.CHUNKED
-            or not version.minor,
-        )
-        inbound = Inbound(head, _body(arrival, head), connection.read_at)
-        if version.major != 1 or version.minor > 1:
-            caller.will_close = True
-            refusal = Refusal(Reason.BAD_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken here")
-            self._refuse(inbound, caller, refusal)
-            return False
+    async def serve(
+        self, connection: ServerConnection, head: RequestHead, body: RequestBody
+    ) -> bool:
+        """One request; True if the connection may serve another."""
+        caller = Caller(connection, head.minor_version == 1, head.must_close)
         try:
-            await self._handle(inbound, caller)
+            await self._handle(Inbound(head, body, connection.read_at), caller)
         except Exception as error:
             # Settled, and answered or cut, by the pipeline already.
             self._report(error)
             return False
         return not caller.will_close
+
+    def refuse(self, connection: ServerConnection, refusal: Refusal) -> None:
+        """Bytes that were no request."""
+        inbound = Inbound(UNREADABLE, _NoBody(), connection.read_at)
+        caller = Caller(connection, speaks_chunked=True, will_close=True)
+        self._refuse(inbound, caller, refusal)
 
     def never_served(self, count: int) -> None:
         """So many heads were parsed, but their caller left before their turn."""
@@ -107,24 +88,6 @@ class Listener:
         for server in self._sockets:
             server.close()
         await self._server.end_all()
-
-
-def _body(arrival: Arrival, head: RequestHead) -> CallerBody:
-    must_continue = head.expect is not None and head.minor_version == 1
-    return CallerBody(arrival.payload, arrival.connection, must_continue)
-
-
-def _refusal(error: BaseException) -> Refusal:
-    """What the parser's refusal means; nothing of the bytes is told back."""
-    if isinstance(error, BadHttpMethod):
-        return Refusal(Reason.NOT_IMPLEMENTED, "this request method is not known")
-    if isinstance(error, LineTooLong):
-        if error.args[1] == MAX_LINE_BYTES:
-            return Refusal(
-                Reason.URI_TOO_LONG, f"the request line is longer than {MAX_LINE_BYTES} bytes"
-            )
-        return Refusal(Reason.HEADER_TOO_LARGE, "a header is too long")
-    return Refusal(Reason.BAD_REQUEST, "these bytes are no valid HTTP/1.1 request")
 
 
 class _NoBody:

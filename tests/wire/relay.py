@@ -39,12 +39,13 @@ def free_port() -> int:
 
 
 class Relay:
-    """`sidecar run -c FILE` on free ports. `upstreams` is the YAML below that key."""
+    """`sidecar run -c FILE` on free ports. `upstreams` is the YAML below that key; None: no file
+    at all, the configuration as it is shipped."""
 
     def __init__(
         self,
         folder: Path,
-        upstreams: str,
+        upstreams: str | None,
         loop: str = "asyncio",
         *,
         log_level: str = "info",
@@ -54,19 +55,26 @@ class Relay:
         self.loop = loop
         self.data = ("127.0.0.1", free_port())
         self.admin = ("127.0.0.1", free_port())
-        self.config = folder / "sidecar.yaml"
-        self.config.write_text(
-            f"version: 1\n"
-            f'listen: {{address: "127.0.0.1:{self.data[1]}"}}\n'
-            f'admin: {{address: "127.0.0.1:{self.admin[1]}"}}\n'
-            f"telemetry: {{log: {{format: json, level: {log_level}}}}}\n"
-            f"upstreams:\n{upstreams}{more}"
-        )
+        if upstreams is None:
+            arguments = [
+                *("--set", f"listen.address=127.0.0.1:{self.data[1]}"),
+                *("--set", f"admin.address=127.0.0.1:{self.admin[1]}"),
+            ]
+        else:
+            file = folder / "relay.yaml"
+            file.write_text(
+                f"version: 1\n"
+                f'listen: {{address: "127.0.0.1:{self.data[1]}"}}\n'
+                f'admin: {{address: "127.0.0.1:{self.admin[1]}"}}\n'
+                f"telemetry: {{log: {{format: json, level: {log_level}}}}}\n"
+                f"upstreams:\n{upstreams}{more}"
+            )
+            arguments = ["-c", str(file)]
         self._out = folder / "out.log"
         self._err = folder / "err.log"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sidecar", "run", "-c", str(self.config)],
+                [sys.executable, "-m", "sidecar", "run", *arguments],
                 stdout=out,
                 stderr=err,
                 cwd=folder,

@@ -1,7 +1,7 @@
 """A credential goes to the provider that it is for, or nowhere (421 `wrong_provider`).
 
-The configuration has the two known names with origins of our own behind them, so everything else
-is the built-in table as it is shipped.
+Most tests put origins of our own behind the two known names; all else is the built-in table as it
+is shipped. One takes the shipped configuration as it stands, with a proxy of ours on the way out.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
 
 from .caller import Answer, Caller, request
-from .origin import Origin, answer
+from .origin import Origin, answer, fin
 from .relay import LOOPS, Relay
 
 _OPENAI_KEY = b"Authorization: Bearer sk-proj-1234"
@@ -96,6 +97,37 @@ def with_a_route(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     assert relay.stop() == 0
     openai_origin.close()
     anthropic_origin.close()
+
+
+def test_the_shipped_configuration_sends_anthropics_list_of_models_to_anthropic_alone(
+    tmp_path: Path,
+) -> None:
+    """Seen from the egress proxy: which origin is a tunnel asked for? None is ever opened."""
+    proxy = Origin()
+    refused = answer(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", fin)
+    for host in ("api.anthropic.com:443", "api.openai.com:443"):
+        proxy.at(host, refused)
+    out = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+    relay = Relay(tmp_path, None, LOOPS[-1], environment=out)
+    base_url = f"http://127.0.0.1:{relay.data[1]}"
+    try:
+        for key, token in (("sk-ant-1", None), (None, "sk-ant-oat01-1"), ("k", None)):
+            with (
+                anthropic.Anthropic(
+                    api_key=key, auth_token=token, base_url=base_url, max_retries=0
+                ) as client,
+                pytest.raises(anthropic.InternalServerError) as caught,
+            ):
+                client.models.list()
+            assert caught.value.status_code == 502
+        assert {seen.target for seen in proxy.all_seen} == {"api.anthropic.com:443"}
+        assert not any(b"sk-ant" in seen.head for seen in proxy.all_seen)
+        with Caller(relay.data) as caller:
+            assert caller.ask(request("/v1/models", None, _OPENAI_KEY)).status == 502
+        assert len(proxy.seen("api.openai.com:443")) == 1
+    finally:
+        assert relay.stop() == 0
+        proxy.close()
 
 
 def test_anthropics_list_of_models_never_reaches_openai(both: House) -> None:
