@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-_KEPT_MIN_BYTES: Final = 1024
-_KEPT_MAX_BYTES: Final = 4096
+_KEPT_BYTES: Final = 4096
 _LONGEST_MARK: Final = 64
 _LINE_STARTS: Final = b"\r\n"
 _DONE: Final = (b"data: [DONE]", b"data:[DONE]")
@@ -65,14 +64,16 @@ def watch(path: str, content_type: bytes | None) -> TerminalWatch | None:
 class TerminalWatch:
     """Feed every body byte; `is_over` says whether the terminal mark was among the last of them.
 
-    The question is asked at most once per stream, the bytes come once per event: so the bytes are
-    only kept (the last few hundred, or the last piece up to 4 KiB) and searched when it is asked.
+    The question is asked at most once per stream, the bytes come once per event: so the last two
+    pieces are only kept, as they are (tiny ones are joined, huge ones cut), and searched when it
+    is asked.
     """
 
-    __slots__ = ("_is_over", "_marks", "_tail")
+    __slots__ = ("_before", "_is_over", "_marks", "_tail")
 
     def __init__(self, marks: _Marks) -> None:
         self._marks = marks
+        self._before = b""
         self._tail = b"\n"
         self._is_over = False
 
@@ -80,15 +81,18 @@ class TerminalWatch:
         """A mark cut in two by the chunking is found by the tail kept of the bytes before."""
         if self._marks.is_far and not self._is_over:
             self._is_over = self._is_marked(self._tail[-_LONGEST_MARK:] + data)
-        if _KEPT_MIN_BYTES <= len(data) <= _KEPT_MAX_BYTES:
-            self._tail = self._tail[-_LONGEST_MARK:] + data
+        size = len(data)
+        if _LONGEST_MARK <= size <= _KEPT_BYTES:
+            self._before = self._tail
+            self._tail = data
         else:
-            self._tail = (self._tail + data)[-_KEPT_MIN_BYTES:]
+            self._before = b""
+            self._tail = (self._tail + data)[-_KEPT_BYTES:]
 
     @property
     def is_over(self) -> bool:
         """True once the stream has said that it is over."""
-        return self._is_over or self._is_marked(self._tail)
+        return self._is_over or self._is_marked(self._before + self._tail)
 
     def _is_marked(self, seen: bytes) -> bool:
         if any(member in seen for member in self._marks.members):
