@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 _KEPT_BYTES: Final = 4096
+_KEPT_PIECES: Final = 8
+_TINY_BYTES: Final = 64
 _LONGEST_MARK: Final = 64
 _LINE_STARTS: Final = b"\r\n"
 _DONE: Final = (b"data: [DONE]", b"data:[DONE]")
@@ -64,35 +66,34 @@ def watch(path: str, content_type: bytes | None) -> TerminalWatch | None:
 class TerminalWatch:
     """Feed every body byte; `is_over` says whether the terminal mark was among the last of them.
 
-    The question is asked at most once per stream, the bytes come once per event: so the last two
-    pieces are only kept, as they are (tiny ones are joined, huge ones cut), and searched when it
-    is asked.
+    The question is asked at most once per stream, the bytes come once per event: so the last few
+    pieces are only kept, as they are (tiny ones joined, huge ones cut), and searched when it is
+    asked. Eight events are enough: after a finish reason come usage and [DONE].
     """
 
-    __slots__ = ("_before", "_is_over", "_marks", "_tail")
+    __slots__ = ("_is_over", "_marks", "_pieces")
 
     def __init__(self, marks: _Marks) -> None:
         self._marks = marks
-        self._before = b""
-        self._tail = b"\n"
+        self._pieces = [b"\n"]
         self._is_over = False
 
     def feed(self, data: bytes) -> None:
-        """A mark cut in two by the chunking is found by the tail kept of the bytes before."""
+        """A mark cut in two by the chunking is found where two pieces meet."""
+        pieces = self._pieces
         if self._marks.is_far and not self._is_over:
-            self._is_over = self._is_marked(self._tail[-_LONGEST_MARK:] + data)
-        size = len(data)
-        if _LONGEST_MARK <= size <= _KEPT_BYTES:
-            self._before = self._tail
-            self._tail = data
-        else:
-            self._before = b""
-            self._tail = (self._tail + data)[-_KEPT_BYTES:]
+            self._is_over = self._is_marked(pieces[-1][-_LONGEST_MARK:] + data)
+        if len(data) < _TINY_BYTES and len(pieces[-1]) < _KEPT_BYTES:
+            pieces[-1] += data
+            return
+        pieces.append(data if len(data) <= _KEPT_BYTES else data[-_KEPT_BYTES:])
+        if len(pieces) > 2 * _KEPT_PIECES:
+            del pieces[:_KEPT_PIECES]
 
     @property
     def is_over(self) -> bool:
         """True once the stream has said that it is over."""
-        return self._is_over or self._is_marked(self._before + self._tail)
+        return self._is_over or self._is_marked(b"".join(self._pieces))
 
     def _is_marked(self, seen: bytes) -> bool:
         if any(member in seen for member in self._marks.members):

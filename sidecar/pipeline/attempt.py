@@ -58,7 +58,8 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
             return None
         if relay.has_begun:
             exchange.fail(reason)
-            exchange.client.cut(relay.must_reset)
+            if not relay.is_whole:
+                exchange.client.cut(relay.must_reset)
             return None
         if must_be_new or not _was_already_dead(exchange, wire, desk):
             return _refusal(target, reason)
@@ -100,13 +101,11 @@ async def _exchange_with(
         desk.watches.discard(watch)
         if upload is not None:
             upload.cancel()
-    if reason is None and relay.is_unfinished:
-        reason = Reason.NO_TERMINAL_EVENT
     if reason is None and exchange.is_body_read:
         wire.give_back()
     else:
         wire.drop()
-    return reason
+    return Reason.NO_TERMINAL_EVENT if reason is None and relay.is_unfinished else reason
 
 
 def _was_already_dead(exchange: Exchange, wire: Wire, desk: Desk) -> bool:

@@ -116,7 +116,7 @@ class Exchange:
             "upstream": self.upstream,
             "route": self.route,
             "method": head.method,
-            "path": head.path,
+            "path": _path(head),
             "phase": self.state,
             "age_ms": _ms(now - self.t0),
             "headers_ms": None if self.answered_at is None else _ms(self.answered_at - self.t0),
@@ -141,7 +141,7 @@ class Exchange:
             dialect=target.dialect if target else None,
             provider=target.provider if target else None,
             method=None if head is UNREADABLE else head.method,
-            path=None if head is UNREADABLE else head.path,
+            path=_path(head),
             status=self.status,
             upstream_status=self.upstream_status,
             outcome=outcome.value,
@@ -163,6 +163,11 @@ def _request_id(head: RequestHead) -> str | None:
     if given is None or not 1 <= len(given) <= 128:
         return None
     return given.decode() if all(32 < byte < 127 for byte in given) else None
+
+
+def _path(head: RequestHead) -> str | None:
+    """The raw path. Other forms of a target may hold a user name and password: not told."""
+    return head.path if head.path.startswith("/") else None
 
 
 def _value(word: Fault | Reason | None) -> str | None:

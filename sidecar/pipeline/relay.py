@@ -18,8 +18,8 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 class Relay:
     """The sink of one attempt. `has_begun`: bytes went to the caller, so that no other attempt may
-    follow. `is_whole`: the end went, too. `is_unfinished`: the connection ended, but the stream
-    had not said that it was over."""
+    follow. `is_whole`: the end went, too. `is_unfinished`: the body ended, but the stream had not
+    said that it was over."""
 
     __slots__ = (
         "_count_chunk",
@@ -59,13 +59,12 @@ class Relay:
             if self._watch is not None:
                 self._watch.feed(body)
         if is_end:
-            if self._ends_with_connection and self._watch is not None and not self._watch.is_over:
-                # A body that ends with its connection is whole only if its stream says so.
-                self.is_unfinished = True
-            else:
-                self.is_whole = True
-                if self._is_chunked:
-                    out += _LAST_CHUNK
+            self.is_unfinished = self._watch is not None and not self._watch.is_over
+            # A body that ends with its connection is whole only if its stream says so. One that
+            # ends by its framing is passed on as it is, and told for what it is.
+            self.is_whole = not (self.is_unfinished and self._ends_with_connection)
+            if self.is_whole and self._is_chunked:
+                out += _LAST_CHUNK
         if out:
             self._write(out)
         overhead = desk.overhead_chunk if head is None else desk.overhead_response
@@ -104,6 +103,7 @@ class Relay:
             Framing.CHUNKED,
             Framing.EOF,
         )
-        self._watch = terminal.watch(exchange.head.path, head.content_type)
+        if head.status < 300 and head.framing is not Framing.NONE:
+            self._watch = terminal.watch(exchange.head.path, head.content_type)
         self._ends_with_connection = head.framing is Framing.EOF
         return head.for_client(client.speaks_chunked, client.will_close)
