@@ -23,7 +23,7 @@ _NewRecord = Callable[..., Record]
 
 
 def _sources() -> Sources:
-    collector = Collector(Ledger(["openai"]), lambda: [], lambda: [], "1.2.3")
+    collector = Collector(Ledger(["openai"]), list, list, "1.2.3")
     return Sources(
         metrics=collector.render,
         exchanges=Ring().newest,

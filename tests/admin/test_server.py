@@ -21,9 +21,9 @@ async def _no_metrics(_: str | None) -> tuple[bytes, str]:
 _SOURCES = Sources(
     metrics=_no_metrics,
     exchanges=lambda limit, outcome, any_id: [],
-    streams=lambda: [],
-    upstreams=lambda: [],
-    config_view=lambda: {},
+    streams=list,
+    upstreams=list,
+    config_view=dict,
     readiness=lambda: (True, "taking requests"),
     loop_lag_s=lambda: 0.0,
     allowed_hosts=lambda: ("127.0.0.1", "::1", "localhost"),

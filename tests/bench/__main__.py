@@ -25,21 +25,21 @@ def show(result: Result, console: Console) -> None:
         median(ours.request_us),
         median(plain.request_us),
         result.ratio("request_us"),
-        f"{BOUNDS['request']} ×",
+        f"{BOUNDS['request']} x",
     )
     row(
         "CPU per streamed event, µs",
         median(ours.event_us),
         median(plain.event_us),
         result.ratio("event_us"),
-        f"{BOUNDS['event']} ×",
+        f"{BOUNDS['event']} x",
     )
     row(
         "added to the first event, µs (p50)",
         (median(ours.first_s) - direct) * 1e6,
         (median(plain.first_s) - direct) * 1e6,
         result.added_first_ratio(),
-        f"{BOUNDS['first']} ×",
+        f"{BOUNDS['first']} x",
     )
     row(
         "memory per open stream, KiB",

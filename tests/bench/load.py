@@ -68,7 +68,10 @@ class Caller(asyncio.Protocol):
         if not self._had_first and _FIRST in self._buffer:
             self._had_first = True
             self.first_s.append(time.perf_counter() - self._began)
-        if self._buffer.endswith((_END, b"data: [DONE]\n\n\r\n0\r\n\r\n")) and not self._done.done():
+        if (
+            self._buffer.endswith((_END, b"data: [DONE]\n\n\r\n0\r\n\r\n"))
+            and not self._done.done()
+        ):
             self._done.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -83,9 +86,7 @@ class Caller(asyncio.Protocol):
 async def main(port: int, kind: str, callers: int, requests: int, model: str) -> None:
     loop = asyncio.get_running_loop()
     request = _request(port, model, kind != "whole")
-    made = [
-        (await loop.create_connection(Caller, "127.0.0.1", port))[1] for _ in range(callers)
-    ]
+    made = [(await loop.create_connection(Caller, "127.0.0.1", port))[1] for _ in range(callers)]
     if kind == "hold":
         asked = [caller.ask(request, True) for caller in made]
         while not all(caller.first_s for caller in made):

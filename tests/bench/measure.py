@@ -83,7 +83,12 @@ def running(name: str, port: int, command: list[str], cpu: int, out: IO[bytes]) 
 
 def load(port: int, kind: str, callers: int, requests: int, model: str) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.load", *map(str, (port, kind, callers, requests, model))],
+        [
+            sys.executable,
+            "-m",
+            "tests.bench.load",
+            *map(str, (port, kind, callers, requests, model)),
+        ],
         preexec_fn=_on_cpu(1),
         capture_output=True,
         text=True,
@@ -156,9 +161,10 @@ def ready_s(folder: Path, origin: int) -> float:
         began = time.monotonic()
         with (folder / "ready.log").open("wb") as out:
             command = ["-m", "sidecar", "run", "-c", str(file)]
-            with running("sidecar", admin, command, 0, out), socket.create_connection(
-                ("127.0.0.1", admin), 5
-            ) as sock:
+            with (
+                running("sidecar", admin, command, 0, out),
+                socket.create_connection(("127.0.0.1", admin), 5) as sock,
+            ):
                 sock.sendall(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
                 assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
                 values.append(time.monotonic() - began)

@@ -1,6 +1,6 @@
 """The yardstick: how one would write this relay on aiohttp's public API. No metering, no rules.
 
-    python -m tests.bench.naive PORT ORIGIN
+python -m tests.bench.naive PORT ORIGIN
 """
 
 from __future__ import annotations

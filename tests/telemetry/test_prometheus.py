@@ -27,7 +27,7 @@ _Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def _collector(ledger: Ledger, in_flight: Iterable[tuple[str | None, str]] = ()) -> Collector:
-    return Collector(ledger, lambda: in_flight, lambda: [], "1.2.3", lambda: "0123456789ab")
+    return Collector(ledger, lambda: in_flight, list, "1.2.3", lambda: "0123456789ab")
 
 
 def _page(collector: Collector, accept: str | None = None) -> str:
