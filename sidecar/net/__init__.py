@@ -1,5 +1,6 @@
 """HTTP in and out: aiohttp's server and connector, with the bytes pushed.
 
-`aio` holds all that is not public in aiohttp; `listener` and `caller` are the way in, `upstream`,
-`wire` and `answers` the way out, `tls` and `faults` what both need.
+The way in: `listener` (ports), `server` (connections), `requests` (parsing), `caller` (answering).
+The way out: `upstream` (one configured destination), `connector` (its pool), `wire` (one connection
+for one attempt), `reader` (parsing), `tls`, `faults`. `aio` checks what we use of aiohttp's inside.
 """

@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from sidecar.net.aio import ServerConnection
+from sidecar.net.server import ServerConnection
 from sidecar.pipeline.ports import Source
 
 # l_onoff=1, l_linger=0: the next close of the socket is a reset.

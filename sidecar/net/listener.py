@@ -15,9 +15,9 @@ from sidecar.core.address import Address
 from sidecar.core.errors import StartError
 from sidecar.core.heads import UNREADABLE, RequestHead
 from sidecar.core.outcome import Refusal
-from sidecar.net.aio import Server, ServerConnection
 from sidecar.net.caller import Caller
 from sidecar.net.requests import RequestBody
+from sidecar.net.server import Server, ServerConnection
 from sidecar.pipeline import Inbound
 from sidecar.pipeline.ports import Client, Source
 

@@ -19,7 +19,7 @@ import aiohttp
 
 from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason
-from sidecar.net import aio
+from sidecar.net.connector import Connector, request_template
 from sidecar.net.faults import CONNECT_ERRORS, reason_of_connect
 from sidecar.net.wire import PooledWire
 from sidecar.policies.keys import drop_query_key
@@ -54,7 +54,7 @@ class HttpUpstream:
         self.max_idle = configured.pool.max_idle
         loop = asyncio.get_running_loop()
         proxy = configured.proxy
-        template = aio.request_template(
+        template = request_template(
             str(configured.url),
             loop,
             tls=context if context is not None else True,
@@ -71,7 +71,7 @@ class HttpUpstream:
             if proxy.credentials:
                 auth = _proxy_auth(proxy.credentials.reveal()).encode()
                 self._proxy_line = f"Proxy-Authorization: {auth}\r\n".encode()
-        self._connector = aio.Connector(
+        self._connector = Connector(
             self,
             template,
             resolver=aiohttp.ThreadedResolver(loop=loop),

@@ -15,7 +15,7 @@ from typing import Final
 
 from sidecar.core.heads import ResponseHead
 from sidecar.core.outcome import Reason
-from sidecar.net.aio import ClientConnection, Connector
+from sidecar.net.connector import ClientConnection, Connector
 from sidecar.net.reader import ResponseReader
 from sidecar.pipeline.ports import Sink
 
