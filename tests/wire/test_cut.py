@@ -149,6 +149,24 @@ def test_t73_a_close_delimited_stream_with_its_last_event_is_whole(
     assert _verdict(relay.record(request_id)) == ("ok", None)
 
 
+def test_t74_a_stream_that_ends_well_without_its_last_event_is_passed_on_and_told(
+    relay: Relay, side: Side
+) -> None:
+    """The caller sees what a direct caller would; the books say what it was."""
+    target, path = side.script(
+        answer(_CHUNKED_SSE + chunk(_event(1)) + LAST_CHUNK),
+        answer(_CHUNKED_SSE + chunk(_event(1)) + LAST_CHUNK),
+        end=_CHAT,
+    )
+    for _ in range(2):
+        request_id = _id()
+        with Caller(relay.data) as caller:
+            got = caller.ask(_ask(target, request_id))
+        assert (got.body, got.end) == (_event(1), End.WHOLE)
+        assert _verdict(relay.record(request_id)) == ("truncated", "no_terminal_event")
+    assert len(side.origin.seen(path)) == 2
+
+
 def test_a_caller_of_http_1_0_sees_a_cut_as_a_reset(relay: Relay, side: Side) -> None:
     """A FIN would be the regular end of its body."""
     target, _ = side.script(answer(_CHUNKED_SSE + chunk(_event(1)), sleep(0.05), rst), end=_CHAT)
