@@ -9,9 +9,12 @@ import pytest
 from tests.bench.measure import Result, run
 
 BOUNDS = {"request": 0.45, "event": 0.60, "first": 0.6, "kib": 20.0, "ready": 0.6}
-# Shared machines: the gate is to catch what became dearer, not what the neighbours do. The exact
-# figures are those of `make bench` on a quiet machine.
+# Shared machines: the gate is to catch what became dearer, not what the neighbours do. Of an event
+# most is the kernel's own work for one read and one write, the same for any relay, and wall time
+# of a lone caller is mostly waking up: both ratios move most with the machine. The exact figures
+# are those of `make bench`.
 MARGIN = 1.3
+WIDE_MARGIN = 1.6
 
 pytestmark = [
     pytest.mark.speed,
@@ -30,11 +33,11 @@ def test_a_buffered_request_costs_less_than_half_of_the_plain_relays(result: Res
 
 
 def test_a_streamed_event_costs_less_than_the_plain_relays(result: Result) -> None:
-    assert result.ratio("event_us") <= BOUNDS["event"] * MARGIN
+    assert result.ratio("event_us") <= BOUNDS["event"] * WIDE_MARGIN
 
 
 def test_the_first_event_is_delayed_less_than_by_the_plain_relay(result: Result) -> None:
-    assert result.added_first_ratio() <= BOUNDS["first"] * MARGIN
+    assert result.added_first_ratio() <= BOUNDS["first"] * WIDE_MARGIN
 
 
 def test_an_open_stream_is_small(result: Result) -> None:
