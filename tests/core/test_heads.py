@@ -1,0 +1,165 @@
+"""Heads: what goes on goes on as it came; what belongs to one hop stays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.core.heads import Framing, RequestHead, ResponseHead
+
+HOST = (b"Host", b"127.0.0.1:8484")
+
+
+def _request(*headers: tuple[bytes, bytes], minor: int = 1) -> RequestHead:
+    return RequestHead("POST", "/v1/x?y=1", minor, headers)
+
+
+def _up(head: RequestHead) -> list[bytes]:
+    message = head.for_upstream("/v1/x?y=1", b"api.example")
+    assert message.endswith(b"\r\n\r\n")
+    return message[:-4].split(b"\r\n")
+
+
+def test_the_host_is_replaced_where_it_stood() -> None:
+    head = _request((b"A", b"1"), HOST, (b"B", b"2"))
+    assert _up(head) == [b"POST /v1/x?y=1 HTTP/1.1", b"A: 1", b"Host: api.example", b"B: 2"]
+
+
+def test_a_missing_host_is_written() -> None:
+    assert _up(_request(minor=0)) == [b"POST /v1/x?y=1 HTTP/1.1", b"Host: api.example"]
+
+
+def test_headers_of_one_hop_stay() -> None:
+    head = _request(
+        HOST,
+        (b"Connection", b"keep-alive, X-Hop , host"),
+        (b"X-Hop", b"1"),
+        (b"Keep-Alive", b"timeout=5"),
+        (b"TE", b"trailers"),
+        (b"Upgrade", b"websocket"),
+        (b"Proxy-Authorization", b"Basic x"),
+        (b"Expect", b"100-continue"),
+        (b"X-End", b"2"),
+    )
+    assert _up(head) == [b"POST /v1/x?y=1 HTTP/1.1", b"Host: api.example", b"X-End: 2"]
+    assert head.expect == b"100-continue"
+
+
+def test_hints_for_the_sidecar_are_not_forwarded() -> None:
+    head = _request(HOST, (b"X-Sidecar-Timeout-Ms", b"5"), (b"x-sidecar-token", b"t"))
+    assert _up(head)[1:] == [b"Host: api.example"]
+
+
+def test_an_own_key_takes_the_place_of_all_the_callers_credentials() -> None:
+    head = _request(
+        (b"Authorization", b"Bearer mine"),
+        (b"X-Api-Key", b"mine"),
+        HOST,
+        (b"api-key", b"mine"),
+        (b"A", b"1"),
+    )
+    message = head.for_upstream("/x", b"api.example", (b"authorization", b"Bearer ours"))
+    assert b"mine" not in message
+    assert message.split(b"\r\n")[1:-2] == [
+        b"Host: api.example",
+        b"A: 1",
+        b"authorization: Bearer ours",
+    ]
+    assert _up(head)[1] == b"Authorization: Bearer mine", "the head itself is unchanged"
+
+
+@pytest.mark.parametrize(
+    ("header", "framing"),
+    [
+        ((b"Content-Length", b"5"), Framing.LENGTH),
+        ((b"Transfer-Encoding", b"chunked"), Framing.CHUNKED),
+        ((b"X", b"y"), Framing.NONE),
+    ],
+)
+def test_the_framing_of_a_request(header: tuple[bytes, bytes], framing: Framing) -> None:
+    assert _request(HOST, header).framing is framing
+
+
+def test_headers_by_name_for_rules() -> None:
+    assert _request(HOST, (b"X-Team", b"a"), (b"x-team", b"b")).lower_case()["x-team"] == "b"
+
+
+_OWN = {b"host", b"connection", b"expect"}
+_end_to_end = st.lists(
+    st.tuples(
+        st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,10}", fullmatch=True).filter(
+            lambda name: (
+                name.lower() not in _OWN
+                and not name.lower().startswith((b"x-sidecar-", b"proxy-"))
+                and name.lower()
+                not in {b"te", b"trailer", b"upgrade", b"keep-alive", b"content-length"}
+            )
+        ),
+        st.binary(max_size=12).filter(lambda value: not set(value) & set(b"\r\n\0")),
+    ),
+    max_size=8,
+)
+
+
+@given(_end_to_end, st.integers(0, 8))
+def test_all_else_keeps_name_case_order_and_value(
+    headers: list[tuple[bytes, bytes]], host_at: int
+) -> None:
+    host_at = min(host_at, len(headers))
+    lines = [name + b": " + value for name, value in headers]
+    given_headers = [*headers[:host_at], HOST, *headers[host_at:]]
+    expected = [*lines[:host_at], b"Host: api.example", *lines[host_at:]]
+    message = _request(*given_headers).for_upstream("/v1/x?y=1", b"api.example")
+    assert message.split(b"\r\n", 1)[1] == b"".join(line + b"\r\n" for line in expected) + b"\r\n"
+
+    answer = ResponseHead()
+    for name, value in headers:
+        answer.add(name, value)
+    answer.finish(204, has_body=False)
+    down = answer.for_client(speaks_chunked=True, closes=False)
+    assert down.split(b"\r\n", 1)[1] == b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+
+
+def _response(*headers: tuple[bytes, bytes], has_body: bool = True) -> ResponseHead:
+    head = ResponseHead()
+    head.reason = b"OK"
+    for name, value in headers:
+        head.add(name, value)
+    head.finish(200, has_body)
+    return head
+
+
+def test_a_chunked_answer_keeps_its_line_for_those_who_can_read_it() -> None:
+    head = _response((b"A", b"1"), (b"Transfer-Encoding", b"Chunked"), (b"B", b"2"))
+    assert head.framing is Framing.CHUNKED
+    assert head.for_client(True, False) == (
+        b"HTTP/1.1 200 OK\r\nA: 1\r\nTransfer-Encoding: Chunked\r\nB: 2\r\n\r\n"
+    )
+    assert head.for_client(False, True) == (
+        b"HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\nconnection: close\r\n\r\n"
+    )
+
+
+def test_an_answer_up_to_the_end_of_its_connection_becomes_chunked() -> None:
+    head = _response((b"A", b"1"))
+    assert head.framing is Framing.EOF
+    assert b"transfer-encoding: chunked\r\n" in head.for_client(True, False)
+    assert b"chunked" not in head.for_client(False, True)
+
+
+def test_an_answer_without_a_body_says_what_it_would_have_had() -> None:
+    head = _response((b"Content-Length", b"7"), has_body=False)
+    assert head.framing is Framing.NONE
+    assert head.for_client(True, False).endswith(b"Content-Length: 7\r\n\r\n")
+
+
+def test_what_a_connection_header_of_an_answer_names_stays_on_its_hop() -> None:
+    head = _response(
+        (b"X-Hop", b"1"),
+        (b"Connection", b"close, x-hop, content-length"),
+        (b"Transfer-Encoding", b"chunked"),
+    )
+    assert b"X-Hop" not in head.for_client(True, False)
+    assert head.framing is Framing.CHUNKED
+    assert b"Transfer-Encoding" not in head.for_client(False, False)
