@@ -88,6 +88,8 @@ async def _exchange_with(
         reason = await ending
     except asyncio.CancelledError:
         exchange.is_delivered = relay.is_delivered
+        if relay.is_unfinished:
+            exchange.fail(Reason.NO_TERMINAL_EVENT)
         if exchange.is_delivered:
             wire.linger()
         else:
