@@ -81,7 +81,7 @@ async def self_check() -> None:
     events = _NoEvents()
     server = Server(events)()
     loop = asyncio.get_running_loop()
-    template = request_template("http://localhost", loop, tls=True, proxy=None, proxy_auth=None)
+    template = request_template("http://localhost", loop, tls=True, proxy=None, proxy_headers=None)
     connector = Connector(events, template)
     client = ClientConnection(loop)
     missing = [

@@ -180,7 +180,7 @@ def request_template(
     *,
     tls: Any,
     proxy: str | None,
-    proxy_auth: aiohttp.BasicAuth | None,
+    proxy_headers: dict[str, str] | None,
 ) -> ClientRequest:
     """What the connector wants to know of an upstream: made once, never sent."""
     return ClientRequest(
@@ -189,5 +189,5 @@ def request_template(
         loop=loop,
         ssl=tls,
         proxy=URL(proxy) if proxy else None,
-        proxy_auth=proxy_auth,
+        proxy_headers=proxy_headers,
     )

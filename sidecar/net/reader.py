@@ -132,7 +132,6 @@ class ResponseReader:
 
     def fail(self, reason: Reason) -> None:
         """End it from our side: a timer fired, or the caller's body broke."""
-        self.is_clean = False
         self._finish(reason)
 
     @property
@@ -164,6 +163,7 @@ class ResponseReader:
         # Parser and reader hold each other: parted here, so that no exchange waits for the
         # garbage collector.
         self._parser = None
+        self.is_clean = self.is_clean and reason is None
         if not self.ending.done():
             self.ending.set_result(reason)
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from base64 import b64encode
 from typing import Final, Protocol
 
 import aiohttp
 
 from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason
+from sidecar.core.secret import Secret
 from sidecar.net.connector import Connector, request_template
 from sidecar.net.faults import CONNECT_ERRORS, reason_of_connect
 from sidecar.net.wire import PooledWire
@@ -54,23 +56,22 @@ class HttpUpstream:
         self.max_idle = configured.pool.max_idle
         loop = asyncio.get_running_loop()
         proxy = configured.proxy
+        authorization = f"Basic {_base64(proxy.credentials)}" if proxy.credentials else None
         template = request_template(
             str(configured.url),
             loop,
             tls=context if context is not None else True,
             proxy=proxy.url,
-            proxy_auth=_proxy_auth(proxy.credentials.reveal()) if proxy.credentials else None,
+            proxy_headers={"Proxy-Authorization": authorization} if authorization else None,
         )
         # Through a plain proxy the request line names the whole URL, and the proxy wants its
         # credential with every request; a tunnel does both once, at its start.
-        is_plain_proxied = proxy.url is not None and not configured.url.is_tls
         self._target_prefix = configured.url.base_path
         self._proxy_line = b""
-        if is_plain_proxied:
+        if proxy.url is not None and not configured.url.is_tls:
             self._target_prefix = str(configured.url)
-            if proxy.credentials:
-                auth = _proxy_auth(proxy.credentials.reveal()).encode()
-                self._proxy_line = f"Proxy-Authorization: {auth}\r\n".encode()
+            if authorization:
+                self._proxy_line = f"Proxy-Authorization: {authorization}\r\n".encode()
         self._connector = Connector(
             self,
             template,
@@ -143,6 +144,5 @@ def _key_header(configured: Configured) -> tuple[bytes, bytes] | None:
     return b"authorization", f"Bearer {key}".encode("latin-1")
 
 
-def _proxy_auth(credentials: str) -> aiohttp.BasicAuth:
-    user, _, password = credentials.partition(":")
-    return aiohttp.BasicAuth(user, password)
+def _base64(credentials: Secret) -> str:
+    return b64encode(credentials.reveal().encode()).decode()

@@ -1,0 +1,223 @@
+"""Responses, read whole and byte by byte: what is pushed on, refused, and used again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.core.heads import ResponseHead
+from sidecar.core.outcome import Reason
+from sidecar.net.reader import ResponseReader
+
+STEPS = pytest.mark.parametrize("step", [1, 5, 1 << 20])
+
+
+class Kept:
+    """A sink that keeps all."""
+
+    def __init__(self) -> None:
+        self.heads: list[ResponseHead] = []
+        self.body = b""
+        self.is_whole = False
+
+    def take(self, head: ResponseHead | None, body: bytes, is_end: bool, read_at: float) -> None:
+        assert not self.is_whole, "nothing comes after the end"
+        if head is not None:
+            self.heads.append(head)
+        self.body += body
+        self.is_whole = is_end
+
+    def more(self, body: bytes, read_at: float) -> None:
+        assert self.heads
+        self.take(None, body, False, read_at)
+
+
+async def read(
+    data: bytes, step: int, *, is_head: bool = False
+) -> tuple[Kept, ResponseReader, asyncio.Future[Reason | None]]:
+    kept = Kept()
+    ending: asyncio.Future[Reason | None] = asyncio.get_running_loop().create_future()
+    reader = ResponseReader(kept, is_head, ending)
+    for at in range(0, len(data), step):
+        reader.feed(data[at : at + step])
+    return kept, reader, ending
+
+
+WHOLE = [
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"hello"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b""),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b""),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", b""),
+    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", b"x"),
+    (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+        b"x",
+    ),
+]
+
+
+@STEPS
+@pytest.mark.parametrize(("data", "body"), WHOLE, ids=range(len(WHOLE)))
+async def test_a_whole_response_is_pushed_on_without_its_framing(
+    step: int, data: bytes, body: bytes
+) -> None:
+    kept, reader, ending = await read(data, step)
+    assert ending.result() is None
+    assert kept.body == body
+    assert kept.is_whole
+    [head] = kept.heads
+    assert b"Link" not in head.parts, "what an interim answer said is not the final one's"
+    assert reader.is_clean
+
+
+@STEPS
+async def test_chunk_extensions_and_trailers_are_dropped(step: int) -> None:
+    data = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3;a=b\r\nabc\r\n0\r\nX-Late: 1\r\n\r\n"
+    )
+    kept, reader, ending = await read(data, step)
+    assert ending.result() is None
+    assert kept.body == b"abc"
+    assert b"X-Late" not in kept.heads[0].parts
+    assert reader.is_clean
+
+
+@STEPS
+async def test_the_answer_to_head_ends_with_its_head(step: int) -> None:
+    kept, _, ending = await read(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", step, is_head=True
+    )
+    assert ending.result() is None
+    assert kept.is_whole
+
+
+BROKEN = [
+    b"SSH-2.0-OpenSSH_9.2\r\n",
+    b"HTTP/1.1 abc\r\n\r\n",
+    b"HTTP/2 200\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: a\r\n folded\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n" * 101,
+    b"HTTP/1.1 200 OK\r\nX: " + b"a" * 300_000,
+]
+
+
+@pytest.mark.parametrize("step", [1000, 1 << 20])
+@pytest.mark.parametrize("data", BROKEN, ids=range(len(BROKEN)))
+async def test_what_is_no_strict_http_is_no_response(step: int, data: bytes) -> None:
+    kept, reader, ending = await read(data, step)
+    assert ending.result() is Reason.BAD_UPSTREAM_RESPONSE
+    assert kept.heads == []
+    assert not reader.is_clean
+
+
+@STEPS
+async def test_chunks_that_break_come_after_all_that_came_before(step: int) -> None:
+    data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"
+    kept, _, ending = await read(data, step)
+    assert ending.result() is Reason.BAD_FRAMING
+    assert kept.body == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "reason"),
+    [
+        (b"", None, Reason.UPSTREAM_RESET),
+        (b"HTTP/1.1 200", None, Reason.UPSTREAM_RESET),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", None, Reason.SHORT_BODY),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", OSError(), Reason.UPSTREAM_CUT),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            None,
+            Reason.UPSTREAM_CUT,
+        ),
+        (b"HTTP/1.1 200 OK\r\n\r\nabc", OSError(), Reason.UPSTREAM_CUT),
+        (b"HTTP/1.1 200 OK\r\n\r\nabc", None, None),
+    ],
+)
+async def test_a_connection_that_ends_says_how_far_it_came(
+    data: bytes, error: OSError | None, reason: Reason | None
+) -> None:
+    kept, reader, ending = await read(data, 1 << 20)
+    reader.lost(error)
+    assert ending.result() is reason
+    assert not reader.is_clean
+    if b"abc" in data:
+        assert kept.body == b"abc"
+
+
+@STEPS
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxyz",
+        b"HTTP/1.1 204 No Content\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",
+    ],
+)
+async def test_a_connection_with_more_to_say_is_not_used_again(step: int, data: bytes) -> None:
+    _, reader, ending = await read(data, step)
+    assert ending.result() is None
+    assert not reader.is_clean
+
+
+async def test_an_upgrade_that_nobody_asked_for_is_no_answer() -> None:
+    _, _, ending = await read(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", 1 << 20)
+    assert ending.result() is Reason.BAD_UPSTREAM_RESPONSE
+
+
+async def test_a_sink_that_breaks_ends_the_exchange_with_its_error() -> None:
+    class Broken(Kept):
+        def take(self, *args: object) -> None:
+            raise ZeroDivisionError
+
+    ending: asyncio.Future[Reason | None] = asyncio.get_running_loop().create_future()
+    reader = ResponseReader(Broken(), False, ending)
+    reader.feed(WHOLE[0][0])
+    assert isinstance(ending.exception(), ZeroDivisionError)
+    assert not reader.is_clean
+
+
+async def test_it_can_be_ended_from_our_side() -> None:
+    _, reader, ending = await read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", 1 << 20)
+    reader.fail(Reason.IDLE_TIMEOUT)
+    reader.feed(b"cde")
+    assert ending.result() is Reason.IDLE_TIMEOUT
+    assert reader.is_broken
+    assert not reader.is_clean
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=6),
+    st.lists(st.integers(1, 30), min_size=1, max_size=20),
+)
+def test_any_chunks_cut_anywhere_give_the_same_body(pieces: list[bytes], cuts: list[int]) -> None:
+    async def scenario() -> None:
+        chunks = b"".join(b"%X\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+        data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+        kept = Kept()
+        ending: asyncio.Future[Reason | None] = asyncio.get_running_loop().create_future()
+        reader = ResponseReader(kept, False, ending)
+        at, turn = 0, 0
+        while at < len(data):
+            step = cuts[turn % len(cuts)]
+            reader.feed(data[at : at + step])
+            at, turn = at + step, turn + 1
+        assert ending.result() is None
+        assert kept.body == b"".join(pieces)
+        assert reader.is_clean
+
+    asyncio.run(scenario())
