@@ -26,27 +26,27 @@ DEVIATIONS: Final[tuple[Deviation, ...]] = (
         "The `Host` header names the upstream; a `/NAME` prefix of the path is taken off",
         "a request must be addressed to its origin",
         "`routes`",
-        "wire/test_transparency.py::test_request_heads_go_up_in_name_case_order_and_value",
+        "wire/test_heads.py::test_request_heads_go_up_in_name_case_order_and_value",
     ),
     Deviation(
         "Hop-by-hop headers stay on their hop, both ways: `Connection` and what it names, "
         "`Keep-Alive`, `Proxy-*`, `TE`, `Trailer`, `Upgrade`",
         "RFC 9110 §7.6.1",
         None,
-        "wire/test_transparency.py::test_response_heads_come_down_in_name_case_order_and_value",
+        "wire/test_heads.py::test_response_heads_come_down_in_name_case_order_and_value",
     ),
     Deviation(
         "White space around a header's value becomes one space after the colon; the request "
         "line is written with single spaces and as HTTP/1.1",
         "heads are written anew; their meaning is the same",
         None,
-        "wire/test_transparency.py::test_request_heads_go_up_in_name_case_order_and_value",
+        "wire/test_heads.py::test_targets_go_up_as_they_were_written",
     ),
     Deviation(
         "Chunk boundaries may move; chunk extensions and trailers are dropped",
         "framing belongs to one hop (RFC 9112 §7.1), and trailers can smuggle headers",
         None,
-        "net/test_reader.py::",
+        "net/test_reader.py::test_chunk_extensions_and_trailers_are_dropped",
     ),
     Deviation(
         "A body that ends with its connection reaches an HTTP/1.1 caller chunked",
@@ -58,13 +58,13 @@ DEVIATIONS: Final[tuple[Deviation, ...]] = (
         "An event stream that ends with its connection and has not said its last event is cut",
         "a truncated answer must not look whole",
         None,
-        "wire/test_cut.py::",
+        "wire/test_cut.py::test_t73_a_close_delimited_stream_without_its_last_event_is_cut",
     ),
     Deviation(
         "Interim answers (1xx) are not passed on; `Expect: 100-continue` is answered here",
         "an upload is accepted by whoever reads it",
         None,
-        "net/test_reader.py::",
+        "net/test_requests.py::test_a_body_is_waited_for_and_asked_for_once",
     ),
     Deviation(
         "Request bodies up to 4 MiB are read whole before they are sent; larger ones stream",
@@ -77,61 +77,60 @@ DEVIATIONS: Final[tuple[Deviation, ...]] = (
         "to have been closed already",
         "a race that the caller's own pool would meet, too",
         None,
-        "wire/test_cut.py::",
+        "wire/test_stale.py::test_a_stale_connection_is_replaced_once_and_the_caller_sees_nothing",
     ),
     Deviation(
         "With `api_key`, the caller's credentials (headers and `?key=`) are replaced by it",
         "that is what it is for",
         "`upstreams.NAME.api_key`",
-        "core/test_heads.py::",
+        "core/test_heads.py::test_an_own_key_takes_the_place_of_all_the_callers_credentials",
     ),
     Deviation(
         "Request headers `x-sidecar-…` are not forwarded",
         "they are meant for the sidecar",
         None,
-        "core/test_heads.py::",
+        "core/test_heads.py::test_hints_for_the_sidecar_are_not_forwarded",
     ),
     Deviation(
         "A request whose key belongs to another provider is refused (421)",
         "keys stay home",
         "an explicit route",
-        "wire/test_keys.py::",
+        "wire/test_keys.py::test_a_key_goes_nowhere_rather_than_to_a_stranger",
     ),
     Deviation(
         "A `Host` or `Origin` that is not allowed is refused (421, 403)",
         "a web page could otherwise use your keys through your browser",
         "`listen.allowed_hosts`",
-        "policies/test_hosts.py::",
+        "policies/test_hosts.py::test_any_other_name_is_misdirected",
     ),
     Deviation(
         "Refused as malformed or ambiguous (400, 414, 431, 501, 505): what HTTP/1.1 forbids, "
         "request lines over 8 KiB, header fields over 16 KiB, more than 128 fields, methods "
-        "that the parser does not know, two `User-Agent`, `TRACE`, `CONNECT`, targets that "
-        "are no path",
+        "that the parser does not know, `TRACE`, `CONNECT`, targets that are no path",
         "request smuggling begins with two readings of one request",
         None,
-        "net/test_listener.py::",
+        "net/test_requests.py::test_what_http_forbids_is_refused_once_and_nothing_arrives",
     ),
     Deviation(
         "An answer that is not strict HTTP/1.1 (folded headers, bare line feeds, two lengths,"
         " a head over 256 KiB) becomes a 502",
         "response smuggling, likewise",
         None,
-        "net/test_reader.py::",
+        "net/test_reader.py::test_what_is_no_strict_http_is_no_response",
     ),
     Deviation(
-        "A connection is closed after an HTTP/1.0 request, a chunked request body, or "
-        "`Upgrade`, and says so (`connection: close`)",
+        "A connection is closed after an HTTP/1.0 request or an `Upgrade` (not passed on), and "
+        "says so (`connection: close`)",
         "the next request could not be told apart safely",
         None,
-        "wire/test_transparency.py::test_a_chunked_request_body_stays_chunked",
+        "net/test_listener.py::test_the_last_request_of_a_connection_closes_it",
     ),
     Deviation(
         "Failures before the first byte of an answer are told in the provider's own error "
         "shape, with `x-sidecar-error`",
         "there is no answer to pass on",
         None,
-        "pipeline/test_answer.py::",
+        "pipeline/test_answer.py::test_a_failure_is_told_in_the_providers_own_shape_and_names_the_code",
     ),
 )
 

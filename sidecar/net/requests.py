@@ -134,6 +134,7 @@ class RequestReader:
         "_body",
         "_head_bytes",
         "_headers",
+        "_is_first",
         "_is_last",
         "_is_primed",
         "_parser",
@@ -153,6 +154,8 @@ class RequestReader:
         self._refusal: Refusal | None = None
         self._is_last = False
         """Nothing that follows is a request."""
+        self._is_first = True
+        """The bytes being read began with a request line, and no request before it."""
         self._is_primed = False
         """The parser stands in for another: it is told a head that was read already."""
 
@@ -161,6 +164,7 @@ class RequestReader:
         parser = self._parser
         if parser is None:
             return
+        self._is_first = self._body is None
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -206,7 +210,7 @@ class RequestReader:
         elif self._refusal is not None:
             self._taker.refused(self._refusal)
         elif not self._is_last:
-            self._taker.refused(_refusal_of(error, data))
+            self._taker.refused(_refusal_of(error, data if self._is_first else b""))
 
     # --- what the parser tells ---
 
@@ -251,6 +255,7 @@ class RequestReader:
         body = self._body = RequestBody(self._taker, head.expect is not None and minor == "1")
         self._target = b""
         self._head_bytes = 0
+        self._is_first = False
         if not is_upgrade:
             self._headers = []
         self._taker.arrived(head, body)

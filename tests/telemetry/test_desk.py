@@ -1,0 +1,56 @@
+"""The pipeline's door to telemetry: ids, times, and books that always balance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidecar.core.records import Record
+from sidecar.telemetry.desk import TelemetryDesk
+from sidecar.telemetry.fanout import Fanout
+from sidecar.telemetry.ledger import Ledger
+
+
+class _Exchange:
+    """What the desk looks at of one."""
+
+    def __init__(self, upstream: str, state: str, is_begun: bool) -> None:
+        self.upstream, self.state, self.is_begun = upstream, state, is_begun
+
+
+def _desk(
+    emitted: list[Record], now: float = 100.0, wall: float = 1_700_000_000.25
+) -> TelemetryDesk:
+    ledger = Ledger(["openai"])
+    fanout = Fanout([("list", emitted.append)], ledger.drop)
+    return TelemetryDesk(ledger, fanout, lambda: now, lambda: wall, "sc-")
+
+
+def test_ids_are_never_given_twice() -> None:
+    desk = _desk([])
+    ids = {desk.new_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(made.startswith("sc-") for made in ids)
+
+
+def test_a_monotonic_moment_is_told_as_wall_time() -> None:
+    desk = _desk([])
+    assert desk.started_at(100.0) == "2023-11-14T22:13:20.250Z"
+    assert desk.started_at(99.5) == "2023-11-14T22:13:19.750Z"
+    assert desk.started_at(100.0) == "2023-11-14T22:13:20.250Z"
+
+
+def test_begin_and_settle_keep_the_books_balanced(new_record: Any) -> None:
+    emitted: list[Record] = []
+    desk = _desk(emitted)
+    exchange: Any = _Exchange(upstream="openai", state="waiting", is_begun=False)
+    desk.begin(exchange)
+    assert exchange.is_begun
+    assert list(desk.states()) == [("openai", "waiting")]
+    account = desk._ledger.account("openai")
+    assert account.started == 1
+    assert sum(account.outcomes.values()) == 0
+    record = new_record()
+    desk.settle(exchange, record)
+    assert emitted == [record]
+    assert list(desk.states()) == []
+    assert sum(account.outcomes.values()) == account.started
