@@ -105,7 +105,7 @@ class App:
 
     async def stop(self) -> None:
         """End what runs, visibly, and let every exchange be counted."""
-        self._is_ready = False
+        had_started, self._is_ready = self._is_ready, False
         for exchange in self._desk.in_flight:
             exchange.fail(Reason.DRAINED)
         await self._listener.close()
@@ -116,7 +116,8 @@ class App:
             await upstream.close()
         if self._admin is not None:
             await self._admin.close()
-        self.log.event("info", "stopped")
+        if had_started:
+            self.log.event("info", "stopped")
 
     # --- what the listener calls ---
 

@@ -7,6 +7,8 @@ Must not know: routing or policies.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
@@ -47,9 +49,7 @@ class Listener:
             try:
                 server = await loop.create_server(self._server, host, port, backlog=_BACKLOG)
             except OSError as error:
-                raise StartError(
-                    f"cannot listen on {address} (listen.address): {error.strerror or error}"
-                ) from None
+                raise StartError(_sentence(address, error)) from None
             self._sockets.append(server)
             port = server.sockets[0].getsockname()[1]
         return Address(address.host, port)
@@ -88,6 +88,16 @@ class Listener:
         for server in self._sockets:
             server.close()
         await self._server.end_all()
+
+
+def _sentence(address: Address, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"listen.address {address}: the port is in use by another process; stop that one,"
+            " or set listen.address (or SIDECAR_LISTEN) to another port"
+        )
+    why = "no such host" if error.errno is None else os.strerror(error.errno).lower()
+    return f"listen.address {address}: cannot listen there ({why}); set it to another address"
 
 
 class _NoBody:
