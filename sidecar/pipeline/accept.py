@@ -69,7 +69,7 @@ def _refuse_head(head: RequestHead) -> Refusal | None:
 def _route(exchange: Exchange, desk: Desk) -> Refusal | None:
     head, router = exchange.head, exchange.plan.router
     mark = keys.UNMARKED
-    if head.credentials or head.has_anthropic_version or "key=" in head.target:
+    if head.credentials or head.has_anthropic_version or head.query:
         mark = keys.read_mark(head.credentials, head.query, head.has_anthropic_version)
     asked = Asked(head.method, head.target, mark)
     if router.wants_headers:

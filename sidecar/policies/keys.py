@@ -62,17 +62,18 @@ def read_mark(
     by_header: frozenset[str] | None = None
     for name, value in credentials:
         if name == b"authorization":
-            scheme, _, token = value.partition(b" ")
-            if scheme.lower() != b"bearer":
-                continue
-            value = token.strip()
+            # The last word, whatever scheme or white space stands before it: what a provider may
+            # read as a key is held for one. (Of Basic it is base64, which has no known form.)
+            value = value.split()[-1] if value.strip() else b""
         elif name == b"api-key":
             by_header = _meet(by_header, _AZURE_FAMILY)
         elif name == b"x-goog-api-key":
             by_header = _meet(by_header, _GOOGLE_FAMILY)
         by_form = _meet(by_form, _by_form(value.decode("latin-1")))
-    if "key=" in query:
-        by_form = _meet(by_form, _by_form(_query_key(query)))
+    for pair in query.split("&") if query else ():
+        member, _, key = pair.partition("=")
+        if _is_key(member):
+            by_form = _meet(by_form, _by_form(unquote(key)))
     by_key = by_form if by_form is not None else by_header
     by_api = ANTHROPIC if has_anthropic_version and by_key is None else None
     if by_key is None and by_api is None:
@@ -93,18 +94,16 @@ def _meet(a: frozenset[str] | None, b: frozenset[str] | None) -> frozenset[str] 
     return a & b
 
 
-def _query_key(query: str) -> str:
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if name == "key":
-            return unquote(value)
-    return ""
+def _is_key(name: str) -> bool:
+    """Also where it is percent-encoded: the provider decodes it."""
+    return name == "key" or ("%" in name and unquote(name) == "key")
 
 
 def drop_query_key(target: str) -> str:
     """The raw target without its `key=` pairs; all other bytes stay."""
     path, mark, query = target.partition("?")
-    if not mark or "key=" not in query:
+    pairs = query.split("&")
+    kept = [pair for pair in pairs if not _is_key(pair.partition("=")[0])]
+    if not mark or len(kept) == len(pairs):
         return target
-    kept = [pair for pair in query.split("&") if pair.partition("=")[0] != "key"]
     return f"{path}?{'&'.join(kept)}" if kept else path

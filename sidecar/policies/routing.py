@@ -78,6 +78,7 @@ class Routed(NamedTuple):
 
 # (path pattern, provider word, what the upstream is usually called)
 _PATHS: Final[tuple[tuple[str, str, str], ...]] = (
+    ("/openai/deployments/*", keys.AZURE, "azure"),
     ("/v1/messages*", keys.ANTHROPIC, "anthropic"),
     ("/v1beta/*", keys.GEMINI, "gemini"),
     ("/v1/projects/*", keys.VERTEX, "vertex"),

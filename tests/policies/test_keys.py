@@ -17,6 +17,9 @@ BEARER = b"authorization"
         (BEARER, b"Bearer sk-ant-api03-x", {"anthropic"}),
         (BEARER, b"bearer  sk-or-v1-x", {"openrouter"}),
         (BEARER, b"Bearer gsk_x", {"groq"}),
+        (BEARER, b"Bearer\tgsk_x", {"groq"}),
+        (BEARER, b"gsk_x", {"groq"}),
+        (BEARER, b"Token gsk_x", {"groq"}),
         (BEARER, b"Bearer xai-x", {"x_ai"}),
         (BEARER, b"Bearer ya29.x", {"gcp.gemini", "gcp.vertex_ai"}),
         (b"x-api-key", b"sk-ant-x", {"anthropic"}),
@@ -48,6 +51,8 @@ def test_a_header_that_one_family_uses_names_it_where_the_form_does_not(
 def test_a_key_in_the_query_counts() -> None:
     assert read_mark([], "alt=sse&key=AIzaX", False).by_form == {"gcp.gemini", "gcp.vertex_ai"}
     assert read_mark([], "key=sk%2Dant-x", False).by_form == {"anthropic"}
+    assert read_mark([], "k%65y=sk-ant-x", False).by_form == {"anthropic"}
+    assert read_mark([], "key=gsk_x&key=sk-ant-x", False).by_form == set()
 
 
 def test_two_keys_of_different_providers_fit_nobody() -> None:
@@ -63,6 +68,7 @@ def test_the_name_of_an_api_speaks_only_where_no_key_does() -> None:
 def test_other_credentials_say_nothing() -> None:
     assert read_mark([(BEARER, b"Basic c2stYW50LQ==")], "monkey=1", False) is UNMARKED
     assert read_mark([(BEARER, b"Bearer sk-proj-x")], "", False) is UNMARKED
+    assert read_mark([(BEARER, b"")], "", False) is UNMARKED
 
 
 _pairs = st.lists(
@@ -79,3 +85,5 @@ def test_dropping_the_key_leaves_all_other_bytes(pairs: list[str], at: int) -> N
     keyed = [*pairs[:at], "key=AIzaSecret", *pairs[at:]]
     assert drop_query_key("/v1beta/x?" + "&".join(keyed)) == "/v1beta/x" + rest
     assert drop_query_key("/v1beta/x" + rest) == "/v1beta/x" + rest
+    encoded = [*pairs[:at], "%6Bey=AIzaSecret", *pairs[at:]]
+    assert drop_query_key("/v1beta/x?" + "&".join(encoded)) == "/v1beta/x" + rest

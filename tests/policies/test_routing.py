@@ -72,6 +72,7 @@ def test_azures_own_paths_go_to_azure_and_stay_whole() -> None:
     target = "/openai/deployments/d/chat/completions?api-version=1"
     assert went(router, ask(target, b"0123", b"api-key")) == ("azure", target)
     assert went(router, ask("/openai/v1/x", b"0123", b"api-key")) == ("azure", "/openai/v1/x")
+    assert went(router, ask(target, b"eyJ0-an-entra-id-token")) == ("azure", target)
 
 
 def test_googles_two_apis_take_the_same_keys_and_the_path_tells_them_apart() -> None:
