@@ -5,7 +5,8 @@ Must not know: sockets; it sees how the loss happened, as numbers.
 Why the window: a provider that closes an idle connection just as we write on it answers with the
 loss about one round trip later. A loss that comes later means that the provider had the request,
 may have worked on it, and may bill it: that is a failure to report, not a stale socket. The round
-trip is taken from the connection's own set-up time, doubled, with a floor for fast networks.
+trip is taken from the connection's own set-up time, doubled, with a floor for fast networks and a
+ceiling for set-ups that something else held up.
 RFC 9110 §9.2.2 forbids a proxy to repeat non-idempotent requests by itself; the list of operations
 that generate an answer and change nothing else is the operator's declaration, shipped as a default.
 """
@@ -42,6 +43,8 @@ _EFFECT_FREE_POST_ENDS: Final = (
 # An assistant thread's /messages adds a message to it.
 _STATEFUL: Final = "/threads/"
 _FLOOR_S: Final = 0.05
+# A set-up that took longer than half of this was held up by something else than the round trip.
+_CEILING_S: Final = 0.5
 
 
 def is_effect_free(method: str, path: str) -> bool:
@@ -67,10 +70,11 @@ def may_resend(loss: Loss, *, is_repeatable: bool, is_replayable: bool) -> bool:
 
     `is_repeatable`: the operation is effect-free; `is_replayable`: its whole body is at hand.
     """
+    window_s = min(max(2 * loss.connect_s, _FLOOR_S), _CEILING_S)
     return (
         loss.was_reused
         and loss.bytes_received == 0
         and is_repeatable
         and is_replayable
-        and loss.since_last_byte_sent_s <= max(2 * loss.connect_s, _FLOOR_S)
+        and loss.since_last_byte_sent_s <= window_s
     )

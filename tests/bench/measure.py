@@ -1,4 +1,8 @@
-"""Relays as processes, and what the kernel says of them."""
+"""Relays as processes, and what the kernel says of them.
+
+Knows: how they are started, put on a processor and accounted. Must not know: which figures are
+good; the bounds stand in test_speed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import socket
 import statistics
 import subprocess
@@ -15,13 +20,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 ROUNDS = 3
-_CPUS = sorted(os.sched_getaffinity(0))
-_WHOLE_REQUESTS = 12_000
+_ROOT = Path(__file__).parents[2]
+# Within a round the relays take turns this often, so that a machine that slows down for a second
+# slows all of them.
+_TURNS = 3
+_CALLERS, _WHOLE_REQUESTS = 32, 5_000
 _STREAMS, _EVENTS = 50, 150
-_OPEN_STREAMS = 1000
+_LONE_STREAMS, _LONE_MODEL = 300, "sim-3-1-0"
+_OPEN_STREAMS = 1_000
+_RELAYS_CPU, _PEERS_CPU = 0, 1
+
+Say = Callable[[str], None]
 
 
 def free_port() -> int:
@@ -30,27 +42,39 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _on_cpu(number: int) -> Callable[[], None] | None:
-    if len(_CPUS) < 2:
-        return None
-    return lambda: os.sched_setaffinity(0, {_CPUS[number]})
+def _settle_on(number: int) -> Callable[[], None]:
+    """Runs in the new process: its processor (not where there is only one), room for streams."""
+
+    def settle() -> None:
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) > 1:
+            os.sched_setaffinity(0, {cpus[number]})
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    return settle
 
 
-@dataclass
+def _environment() -> dict[str, str]:
+    """As a user would start it: bytecode is kept, output is buffered, nothing is configured."""
+    mine = re.compile(r"SIDECAR_|OTEL_|PYTHON(?!PATH$|HOME$)")
+    return {name: value for name, value in os.environ.items() if not mine.match(name)}
+
+
+@dataclass(frozen=True)
 class Relay:
-    """A running relay (or the origin itself, for the direct way)."""
+    """A running relay, or the origin itself for the direct way."""
 
-    name: str
     port: int
     process: subprocess.Popen[bytes]
 
     def cpu_s(self) -> float:
-        """Time on a processor so far, of all threads."""
+        """Time on a processor so far, of all threads, in the kernel and out of it."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def memory_kib(self) -> float:
-        """Proportional share of memory."""
+        """Its share of memory (pages that several processes map are divided)."""
         rollup = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
         found = re.search(r"^Pss: +(\d+)", rollup, re.MULTILINE)
         assert found is not None
@@ -58,20 +82,17 @@ class Relay:
 
 
 @contextlib.contextmanager
-def running(name: str, port: int, command: list[str], cpu: int, out: IO[bytes]) -> Iterator[Relay]:
-    """Start it, wait until it accepts, end it by its id."""
-    process = subprocess.Popen(  # the interpreter of this very run, and our own modules
-        [sys.executable, *command], stdout=out, stderr=out, preexec_fn=_on_cpu(cpu)
+def _process(command: list[str], cpu: int, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """This interpreter with a module of ours; ended by its own id."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=_ROOT,
+        env=_environment(),
+        preexec_fn=_settle_on(cpu),
+        **streams,
     )
     try:
-        give_up = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            if process.poll() is not None or time.monotonic() > give_up:
-                raise RuntimeError(f"{name} did not start; exit status {process.poll()}")
-            time.sleep(0.01)
-        yield Relay(name, port, process)
+        yield process
     finally:
         process.terminate()
         try:
@@ -81,102 +102,111 @@ def running(name: str, port: int, command: list[str], cpu: int, out: IO[bytes]) 
             process.wait()
 
 
-def load(port: int, kind: str, callers: int, requests: int, model: str) -> dict[str, float]:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.bench.load",
-            *map(str, (port, kind, callers, requests, model)),
-        ],
-        preexec_fn=_on_cpu(1),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the load failed: {done.stderr.strip().splitlines()[-1:]}")
-    figures: dict[str, float] = json.loads(done.stdout)
-    assert figures["answered"] == requests
-    return figures
+class Load:
+    """The callers' process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._in, self._out = process.stdin, process.stdout
+
+    def __call__(
+        self, ports: list[int], kind: str, callers: int, requests: int, model: str
+    ) -> dict[str, Any]:
+        """One job; raises if an answer was not what the origin sent."""
+        self._write([ports, kind, callers, requests, model])
+        line = self._out.readline()
+        answer: dict[str, Any] = json.loads(line) if line else {"error": "the load has died"}
+        if "error" in answer:
+            raise RuntimeError(f"{kind} through {ports}: {answer['error']}")
+        return answer
+
+    def release(self) -> None:
+        """Ends what `hold` keeps open."""
+        self._write(None)
+
+    def _write(self, job: object) -> None:
+        self._in.write(json.dumps(job).encode() + b"\n")
+        self._in.flush()
+
+
+class Bench:
+    """Origin and load; relays are started in front of them."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._folder = folder
+        self._origin = free_port()
+        start = stack.enter_context
+        self.direct = start(self._running("origin", self._origin, "tests.bench.origin", _PEERS_CPU))
+        pipe = subprocess.PIPE
+        self.load = Load(start(_process(["tests.bench.load"], _PEERS_CPU, stdin=pipe, stdout=pipe)))
+
+    def naive(self) -> contextlib.AbstractContextManager[Relay]:
+        origin = f"http://127.0.0.1:{self._origin}"
+        return self._running("naive", free_port(), "tests.bench.naive", _RELAYS_CPU, origin)
+
+    @contextlib.contextmanager
+    def sidecar(self) -> Iterator[tuple[Relay, float]]:
+        """With how long it took to be ready."""
+        port, admin = free_port(), free_port()
+        file = self._folder / f"{port}.yaml"
+        file.write_text(
+            f'listen: {{address: "127.0.0.1:{port}"}}\nadmin: {{address: "127.0.0.1:{admin}"}}\n'
+            f'upstreams: {{default: {{url: "http://127.0.0.1:{self._origin}"}}}}\n'
+        )
+        with (self._folder / f"{port}.log").open("wb") as out:
+            began = time.monotonic()
+            command = ["sidecar", "run", "-c", str(file)]
+            with _process(command, _RELAYS_CPU, stdout=out, stderr=out) as process:
+                _wait("sidecar", process, lambda: _is_ready(admin))
+                yield Relay(port, process), time.monotonic() - began
+
+    @contextlib.contextmanager
+    def _running(self, name: str, port: int, module: str, cpu: int, *more: str) -> Iterator[Relay]:
+        with (
+            (self._folder / f"{port}.log").open("wb") as out,
+            _process([module, str(port), *more], cpu, stdout=out, stderr=out) as process,
+        ):
+            _wait(name, process, lambda: _accepts(port))
+            yield Relay(port, process)
+
+
+def _accepts(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _is_ready(admin: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", admin), 1) as sock:
+        sock.sendall(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        return sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+    return False
+
+
+def _wait(name: str, process: subprocess.Popen[bytes], is_up: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not is_up():
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise RuntimeError(f"{name} did not start; exit status {process.poll()}")
+        time.sleep(0.005)
 
 
 @dataclass
 class Figures:
-    """One value a round. `first_s` is the median time to the first event for a lone caller."""
+    """One value a round."""
 
     request_us: list[float] = field(default_factory=list)
     event_us: list[float] = field(default_factory=list)
-    first_s: list[float] = field(default_factory=list)
+    added_first_us: list[float] = field(default_factory=list)
     stream_kib: list[float] = field(default_factory=list)
-
-
-def measure(relay: Relay, figures: Figures) -> None:
-    """One round: buffered requests, paced streams, a lone caller."""
-    before = relay.cpu_s()
-    load(relay.port, "whole", 32, _WHOLE_REQUESTS, "sim-0-0-0")
-    figures.request_us.append((relay.cpu_s() - before) / _WHOLE_REQUESTS * 1e6)
-    before = relay.cpu_s()
-    load(relay.port, "stream", _STREAMS, _STREAMS, f"sim-{_EVENTS}-20-50")
-    figures.event_us.append((relay.cpu_s() - before) / (_STREAMS * _EVENTS) * 1e6)
-    figures.first_s.append(load(relay.port, "stream", 1, 300, "sim-3-1-0")["first_p50_s"])
-
-
-def measure_memory(relay: Relay, figures: Figures) -> None:
-    """What 1,000 open streams cost, after as many were served once (allocators keep room)."""
-    load(relay.port, "stream", _OPEN_STREAMS, _OPEN_STREAMS, "sim-2-10-100")
-    time.sleep(0.5)
-    before = relay.memory_kib()
-    command = ["-m", "tests.bench.load", str(relay.port), "hold", str(_OPEN_STREAMS), "1"]
-    with subprocess.Popen(
-        [sys.executable, *command, "sim-600-200-200"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        preexec_fn=_on_cpu(1),
-    ) as holder:
-        assert holder.stdin is not None
-        assert holder.stdout is not None
-        assert holder.stdout.readline().strip() == b"open"
-        time.sleep(1)
-        figures.stream_kib.append((relay.memory_kib() - before) / _OPEN_STREAMS)
-        holder.stdin.write(b"end\n")
-        holder.stdin.flush()
-
-
-def config(port: int, admin: int, origin: int) -> str:
-    return (
-        f'listen: {{address: "127.0.0.1:{port}"}}\nadmin: {{address: "127.0.0.1:{admin}"}}\n'
-        f'upstreams: {{default: {{url: "http://127.0.0.1:{origin}"}}}}\n'
-    )
-
-
-def ready_s(folder: Path, origin: int) -> float:
-    """Best of three: process started -> /readyz says so."""
-    values = []
-    for _ in range(3):
-        port, admin = free_port(), free_port()
-        file = folder / "ready.yaml"
-        file.write_text(config(port, admin, origin))
-        began = time.monotonic()
-        with (folder / "ready.log").open("wb") as out:
-            command = ["-m", "sidecar", "run", "-c", str(file)]
-            with (
-                running("sidecar", admin, command, 0, out),
-                socket.create_connection(("127.0.0.1", admin), 5) as sock,
-            ):
-                sock.sendall(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
-                assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
-                values.append(time.monotonic() - began)
-    return min(values)
 
 
 @dataclass
 class Result:
-    sidecar: Figures
-    naive: Figures
-    direct_first_s: list[float]
-    ready_s: float
+    sidecar: Figures = field(default_factory=Figures)
+    naive: Figures = field(default_factory=Figures)
+    ready_s: float = 0.0
 
     def ratio(self, what: str) -> float:
         """Median of the rounds' ratios, ours to the plain relay's."""
@@ -184,35 +214,67 @@ class Result:
         plain: list[float] = getattr(self.naive, what)
         return statistics.median(a / b for a, b in zip(ours, plain, strict=True))
 
-    def added_first_ratio(self) -> float:
-        """Of the time that each adds to the first event: wall time, so the best of the rounds."""
-        direct = min(self.direct_first_s)
-        return (min(self.sidecar.first_s) - direct) / (min(self.naive.first_s) - direct)
+    @property
+    def stream_kib(self) -> float:
+        return statistics.median(self.sidecar.stream_kib)
 
 
-def run(say: Callable[[str], None] = lambda text: None) -> Result:
+def _cpu_us(load: Load, relays: list[Relay], *job: Any) -> list[float]:
+    """CPU of each for one request of the job, the relays taking turns."""
+    used_s = [0.0] * len(relays)
+    for _ in range(_TURNS):
+        for number, relay in enumerate(relays):
+            before = relay.cpu_s()
+            load([relay.port], *job)
+            used_s[number] += relay.cpu_s() - before
+    requests: int = job[2]
+    return [used / (_TURNS * requests) * 1e6 for used in used_s]
+
+
+def _stream_kib(load: Load, relay: Relay) -> float:
+    """What an open stream costs a relay that has seen little traffic yet (allocators keep what
+    they once had, so that a busy past would hide it)."""
+    load([relay.port], "stream", 1, _LONE_STREAMS, _LONE_MODEL)
+    before = relay.memory_kib()
+    load([relay.port], "hold", _OPEN_STREAMS, _OPEN_STREAMS, "sim-600-500-500")
+    time.sleep(1)
+    after = relay.memory_kib()
+    load.release()
+    return (after - before) / _OPEN_STREAMS
+
+
+def _round(bench: Bench, relays: list[Relay], result: Result) -> None:
+    load = bench.load
+    whole = _cpu_us(load, relays, "whole", _CALLERS, _WHOLE_REQUESTS, "sim-0-0-0")
+    streams = _cpu_us(load, relays, "stream", _STREAMS, _STREAMS, f"sim-{_EVENTS}-20-50")
+    ports = [relay.port for relay in (bench.direct, *relays)]
+    direct_s, *firsts_s = load(ports, "lone", 1, _LONE_STREAMS, _LONE_MODEL)["first_s"]
+    both = (result.sidecar, result.naive)
+    for figures, request, stream, first_s in zip(both, whole, streams, firsts_s, strict=True):
+        figures.request_us.append(request)
+        figures.event_us.append(stream / _EVENTS)
+        figures.added_first_us.append((first_s - direct_s) * 1e6)
+
+
+def run(say: Say = lambda text: None) -> Result:
     """The whole comparison: about a minute and a half."""
+    result = Result()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        out = stack.enter_context((folder / "log").open("wb"))
-        origin, ours, admin, plain = (free_port() for _ in range(4))
-        (folder / "sidecar.yaml").write_text(config(ours, admin, origin))
-        start = stack.enter_context
-        start(running("origin", origin, ["-m", "tests.bench.origin", str(origin)], 1, out))
-        quick = ready_s(folder, origin)
-        command = ["-m", "sidecar", "run", "-c", str(folder / "sidecar.yaml")]
-        sidecar = start(running("sidecar", ours, command, 0, out))
-        command = ["-m", "tests.bench.naive", str(plain), f"http://127.0.0.1:{origin}"]
-        naive = start(running("naive", plain, command, 0, out))
-        result = Result(Figures(), Figures(), [], quick)
-        load(ours, "whole", 8, 2000, "sim-0-0-0")
-        load(plain, "whole", 8, 2000, "sim-0-0-0")
+        bench = Bench(Path(name), stack)
+        ready_s = []
+        for number in range(ROUNDS):
+            say(f"memory, {number + 1} of {ROUNDS}")
+            with bench.sidecar() as (relay, seconds):
+                ready_s.append(seconds)
+                result.sidecar.stream_kib.append(_stream_kib(bench.load, relay))
+            with bench.naive() as relay:
+                result.naive.stream_kib.append(_stream_kib(bench.load, relay))
+        result.ready_s = min(ready_s)
+        sidecar, _ = stack.enter_context(bench.sidecar())
+        relays = [sidecar, stack.enter_context(bench.naive())]
+        for relay in relays:
+            bench.load([relay.port], "whole", _CALLERS, _WHOLE_REQUESTS, "sim-0-0-0")
         for number in range(ROUNDS):
             say(f"round {number + 1} of {ROUNDS}")
-            result.direct_first_s.append(load(origin, "stream", 1, 300, "sim-3-1-0")["first_p50_s"])
-            measure(sidecar, result.sidecar)
-            measure(naive, result.naive)
-        say("memory")
-        measure_memory(sidecar, result.sidecar)
-        measure_memory(naive, result.naive)
-        return result
+            _round(bench, relays, result)
+    return result

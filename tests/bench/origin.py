@@ -36,24 +36,32 @@ _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
     b"cache-control: no-cache\r\nx-request-id: r-1\r\ntransfer-encoding: chunked\r\n\r\n"
 )
+_DONE = b"data: [DONE]\n\n"
 
 
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-_LAST = chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+def stream_body(events: int) -> bytes:
+    """What a caller must have when such a stream is over, without its framing."""
+    return b"".join(_EVENT % number for number in range(events)) + _DONE
 
 
 class Provider(asyncio.Protocol):
     def __init__(self) -> None:
         self._buffer = b""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._known = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if data == self._known:
+            # Load repeats itself: what was read once need not be parsed again.
+            self._transport.write(_WHOLE)
+            return
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             found = _LENGTH.search(self._buffer, 0, end)
@@ -62,6 +70,7 @@ class Provider(asyncio.Protocol):
                 return
             request, self._buffer = self._buffer[:whole], self._buffer[whole:]
             if b'"stream": true' not in request:
+                self._known = request
                 self._transport.write(_WHOLE)
                 continue
             model = _MODEL.search(request)
@@ -76,10 +85,12 @@ class Provider(asyncio.Protocol):
         write(_HEAD)
         due = now()
         for number in range(events):
+            if self._transport.is_closing():
+                return
             write(chunk(_EVENT % number))
             due += gap_ms / 1000
             await asyncio.sleep(max(due - now(), 0))
-        write(_LAST)
+        write(chunk(_DONE) + b"0\r\n\r\n")
 
 
 async def main(port: int) -> None:

@@ -1,4 +1,9 @@
-"""The speed gate: ratios to a plain aiohttp relay in the same run, medians of three rounds."""
+"""The speed gate: ratios to a plain aiohttp relay in the same run, medians of three rounds.
+
+The bounds are what the project promises; the gate lets pass what is up to a quarter dearer, so that
+it catches what became dearer and not what the neighbours on a shared machine do. `make bench` holds
+the exact figures against the bounds themselves.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,12 @@ import pytest
 
 from tests.bench.measure import Result, run
 
-BOUNDS = {"request": 0.45, "event": 0.60, "first": 0.6, "kib": 20.0, "ready": 0.6}
-# Shared machines: the gate is to catch what became dearer, not what the neighbours do. Of an event
-# most is the kernel's own work for one read and one write, the same for any relay, and wall time
-# of a lone caller is mostly waking up: both ratios move most with the machine. The exact figures
-# are those of `make bench`.
-MARGIN = 1.3
-WIDE_MARGIN = 1.6
+REQUEST_RATIO = 0.45
+EVENT_RATIO = 0.60
+ADDED_FIRST_RATIO = 0.6
+STREAM_KIB = 20.0
+READY_S = 0.6
+MARGIN = 1.25
 
 pytestmark = [
     pytest.mark.speed,
@@ -29,20 +33,20 @@ def result() -> Result:
 
 
 def test_a_buffered_request_costs_less_than_half_of_the_plain_relays(result: Result) -> None:
-    assert result.ratio("request_us") <= BOUNDS["request"] * MARGIN
+    assert result.ratio("request_us") <= REQUEST_RATIO * MARGIN
 
 
 def test_a_streamed_event_costs_less_than_the_plain_relays(result: Result) -> None:
-    assert result.ratio("event_us") <= BOUNDS["event"] * WIDE_MARGIN
+    assert result.ratio("event_us") <= EVENT_RATIO * MARGIN
 
 
 def test_the_first_event_is_delayed_less_than_by_the_plain_relay(result: Result) -> None:
-    assert result.added_first_ratio() <= BOUNDS["first"] * WIDE_MARGIN
+    assert result.ratio("added_first_us") <= ADDED_FIRST_RATIO * MARGIN
 
 
 def test_an_open_stream_is_small(result: Result) -> None:
-    assert result.sidecar.stream_kib[0] <= BOUNDS["kib"] * MARGIN
+    assert result.stream_kib <= STREAM_KIB * MARGIN
 
 
 def test_it_is_ready_at_once(result: Result) -> None:
-    assert result.ready_s <= BOUNDS["ready"] * MARGIN
+    assert result.ready_s <= READY_S * MARGIN

@@ -36,6 +36,11 @@ def test_the_window_is_two_round_trips_where_those_are_long() -> None:
     assert not may_resend(later, is_repeatable=True, is_replayable=True)
 
 
+def test_a_set_up_that_was_held_up_opens_no_wider_window() -> None:
+    slow = replace(DEAD, connect_s=3.0, since_last_byte_sent_s=0.51)
+    assert not may_resend(slow, is_repeatable=True, is_replayable=True)
+
+
 @given(st.floats(0, 10), st.floats(0, 10))
 def test_what_has_effects_or_is_not_at_hand_is_never_sent_again(since: float, rtt: float) -> None:
     loss = replace(DEAD, since_last_byte_sent_s=since, connect_s=rtt)

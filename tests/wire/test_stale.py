@@ -66,7 +66,7 @@ def test_a_provider_that_takes_its_time_and_then_closes_is_not_asked_again(
     relay: Relay, side: Side
 ) -> None:
     """It had the request and may have worked on it."""
-    target, path = side.script(answer(_OK), answer(sleep(0.3), fin), answer(_OK), end=_CHAT)
+    target, path = side.script(answer(_OK), answer(sleep(0.8), fin), answer(_OK), end=_CHAT)
     with Caller(relay.data) as caller:
         assert caller.ask(_ask(target, _id())).body == b"ok"
         assert caller.ask(_ask(target, _id())).status == 502
