@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ SOURCES = sorted((ROOT / "sidecar").rglob("*.py"))
 # Map files hold no logic; pipeline/__init__ tells the story and is tested as test_handle.
 WITHOUT_A_TEST_OF_THEIR_NAME = {"__init__.py", "__main__.py"}
 MAX_LINES = 400
+# They say that somebody did not find out what a thing is.
+EMPTY_WORDS = re.compile(r"(Manager|Helper|Utils?|Base|Impl|Data)(?=[A-Z_]|$)")
 
 
 def _name(path: Path) -> str:
@@ -38,6 +41,17 @@ def test_every_source_file_opens_with_what_it_knows(source: Path) -> None:
 @pytest.mark.parametrize("source", SOURCES, ids=_name)
 def test_no_source_file_is_longer_than_it_may_be(source: Path) -> None:
     assert len(source.read_text().splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=_name)
+def test_files_and_classes_are_named_for_what_they_are(source: Path) -> None:
+    classes = [
+        node.name
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    names = [*classes, source.stem.title()]
+    assert not [name for name in names if EMPTY_WORDS.search(name)]
 
 
 def test_imports_go_downhill_only() -> None:

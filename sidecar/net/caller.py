@@ -6,6 +6,7 @@ Must not know: what the bytes are.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import struct
@@ -54,8 +55,9 @@ class Caller:
     async def flushed(self) -> None:
         """Wait until the last byte was handed to the socket; then end it, if it is to be cut."""
         await self._connection.flushed()
-        if self._must_reset:
-            _reset(self._connection)
+        transport = self._connection.transport
+        if self._must_reset and transport is not None:
+            transport.abort()
 
     def cut(self, must_reset: bool) -> None:
         """End without the end of the body, after all that was written. Closing flushes, and what
@@ -63,19 +65,20 @@ class Caller:
         self.will_close = True
         self._must_reset = must_reset
         transport = self._connection.transport
-        if transport is not None and not must_reset:
+        if transport is None or transport.is_closing():
+            return
+        if must_reset:
+            # Said to the socket at once: whoever closes it, in whatever way, it is a reset.
+            _reset_on_close(transport)
+        else:
             transport.close()
 
 
-def _reset(connection: ServerConnection) -> None:
-    transport = connection.transport
-    if transport is None:
-        return
+def _reset_on_close(transport: asyncio.Transport) -> None:
     pseudo = transport.get_extra_info("socket")
     # uvloop's stand-in has no setsockopt of its own.
     with socket.socket(fileno=os.dup(pseudo.fileno())) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    transport.abort()
 
 
 def _write_nowhere(data: bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
@@ -24,6 +25,7 @@ from sidecar.pipeline import Inbound
 from sidecar.pipeline.ports import Client, Source
 
 _BACKLOG: Final = 4096
+_NO_SUCH_FAMILY: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 Handle = Callable[[Inbound, Client], Awaitable[None]]
 Refuse = Callable[[Inbound, Client, Refusal | None], None]
@@ -49,6 +51,8 @@ class Listener:
             try:
                 server = await loop.create_server(self._server, host, port, backlog=_BACKLOG)
             except OSError as error:
+                if self._sockets and error.errno in _NO_SUCH_FAMILY:
+                    continue  # `localhost` on a machine with one family only
                 raise StartError(_sentence(address, error)) from None
             self._sockets.append(server)
             port = server.sockets[0].getsockname()[1]
@@ -96,7 +100,9 @@ def _sentence(address: Address, error: OSError) -> str:
             f"listen.address {address}: the port is in use by another process; stop that one,"
             " or set listen.address (or SIDECAR_LISTEN) to another port"
         )
-    why = "no such host" if error.errno is None else os.strerror(error.errno).lower()
+    # The numbers of a failed look-up are not the system's.
+    is_lookup = error.errno is None or isinstance(error, socket.gaierror)
+    why = "no such host" if is_lookup else os.strerror(error.errno or 0).lower()
     return f"listen.address {address}: cannot listen there ({why}); set it to another address"
 
 

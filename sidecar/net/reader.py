@@ -111,7 +111,7 @@ class ResponseReader:
             self._finish(None)
         elif not self.has_head:
             self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES or self._interim > _MAX_INTERIM:
+            if self._head_bytes > _MAX_HEAD_BYTES:
                 self._finish(Reason.BAD_UPSTREAM_RESPONSE)
 
     def lost(self, exc: BaseException | None) -> None:
@@ -189,6 +189,8 @@ class ResponseReader:
         if status < 200:
             self._is_interim = True
             self._interim += 1
+            if self._interim > _MAX_INTERIM:
+                raise _TooManyError
             return
         has_body = not self._is_head_request and status not in _NO_BODY_STATUS
         self._head.finish(status, has_body)
@@ -214,3 +216,7 @@ class ResponseReader:
         self.is_done = True
         assert self._parser is not None
         self.is_clean = self.is_clean and self._parser.should_keep_alive()
+
+
+class _TooManyError(Exception):
+    """Leaves the parser: interim responses without end."""

@@ -94,6 +94,9 @@ async def _exchange_with(
             wire.linger()
         else:
             wire.drop()
+            if relay.must_reset:
+                # It may be us who end it. To this caller a plain end would be a good one.
+                client.cut(must_reset=True)
         raise
     except BaseException:
         wire.drop()

@@ -8,6 +8,6 @@ time that the kernel accounts to its threads in nanoseconds (/proc/PID/task/*/sc
 far steadier than wall time. Relays are measured in turns (A B A B …), and the median of three
 rounds' ratios counts: the speed of a machine drifts, the ratio within one run does not.
 
-How good the method is: two plain relays beside each other differ by 3 % in CPU per request, 8 % per
+How good the method is: two plain relays beside each other differ by 2 % in CPU per request, 8 % per
 event and up to 19 % in the added time of a lone caller (4 cases of 5 within 8 %).
 """

@@ -165,6 +165,30 @@ async def test_a_taken_port_is_one_sentence() -> None:
             await other.bind(address)
 
 
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [("no-such-host.invalid", "no such host"), ("203.0.113.7", "cannot assign requested address")],
+)
+async def test_an_address_that_is_not_ours_is_one_sentence(host: str, why: str) -> None:
+    house = House()
+    listener = Listener(house.handle, house.refuse, house.errors.append)
+    with pytest.raises(StartError, match=rf"^listen\.address {host}:1234: .*\({why}\); set it"):
+        await listener.bind(Address(host, 1234))
+
+
+async def test_localhost_is_one_family_where_there_is_only_one() -> None:
+    class Localhost(Address):
+        hosts = ("127.0.0.1", "203.0.113.7")  # the second is none of this machine's
+
+    house = House()
+    listener = Listener(house.handle, house.refuse, house.errors.append)
+    address = await listener.bind(Localhost("localhost", 0))
+    reader, writer = await call(Address("127.0.0.1", address.port), get("/"))
+    assert await reader.readexactly(len(OK)) == OK
+    writer.close()
+    await listener.close()
+
+
 async def test_localhost_is_both_families() -> None:
     house = House()
     listener = Listener(house.handle, house.refuse, house.errors.append)

@@ -98,6 +98,35 @@ async def test_the_answer_to_head_ends_with_its_head(step: int) -> None:
     assert kept.is_whole
 
 
+@pytest.mark.parametrize("error", [None, ConnectionResetError()], ids=["fin", "reset"])
+@pytest.mark.parametrize(("data", "body"), WHOLE, ids=range(len(WHOLE)))
+async def test_an_end_at_any_byte_never_makes_a_whole_response(
+    data: bytes, body: bytes, error: OSError | None
+) -> None:
+    for cut in range(len(data)):
+        kept, reader, ending = await read(data[:cut], 1 << 20)
+        reader.lost(error)
+        assert ending.result() in (Reason.UPSTREAM_RESET, Reason.UPSTREAM_CUT, Reason.SHORT_BODY)
+        assert (ending.result() is Reason.UPSTREAM_RESET) is not kept.heads
+        assert body.startswith(kept.body)
+        assert not kept.is_whole
+        assert not reader.is_clean
+
+
+INTERIM = b"HTTP/1.1 102 Processing\r\nX-Interim: 1\r\n\r\n"
+
+
+@STEPS
+@pytest.mark.parametrize(("count", "reason"), [(100, None), (101, Reason.BAD_UPSTREAM_RESPONSE)])
+async def test_a_hundred_interim_answers_are_borne_however_they_come(
+    step: int, count: int, reason: Reason | None
+) -> None:
+    kept, reader, ending = await read(INTERIM * count + WHOLE[0][0], step)
+    assert ending.result() is reason
+    assert len(kept.heads) == (reason is None)
+    assert reader.is_clean is (reason is None)
+
+
 BROKEN = [
     b"SSH-2.0-OpenSSH_9.2\r\n",
     b"HTTP/1.1 abc\r\n\r\n",
@@ -106,6 +135,10 @@ BROKEN = [
     b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     b"HTTP/1.1 100 Continue\r\n\r\n" * 101,

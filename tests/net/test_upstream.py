@@ -161,6 +161,46 @@ async def test_a_host_that_does_not_answer_is_given_up_in_time() -> None:
             filler.close()
 
 
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_a_caller_that_leaves_while_we_connect_leaves_no_connection(
+    is_tls: bool, authority: tuple[trustme.CA, Path]
+) -> None:
+    """At whatever turn of the loop; a connection that was made for nobody is closed."""
+    ca, file = authority
+    open_ends: set[asyncio.StreamWriter] = set()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ends.add(writer)
+        try:
+            await reader.read()
+        finally:
+            open_ends.remove(writer)
+
+    scheme, context = ("https", _server(ca, "localhost")) if is_tls else ("http", None)
+    async with listening(hold, context) as port:
+        url = f"{scheme}://localhost:{port}"
+        async with live(configured(url, tls=Tls(ca_file=str(file)))) as up:
+            had = 0
+            for turns in range(40):
+                life = asyncio.create_task(up.connect(False), name="life")
+                await (_turns(turns) if turns < 20 else asyncio.sleep((turns - 20) / 4000))
+                life.cancel()
+                [made] = await asyncio.gather(life, return_exceptions=True)
+                if isinstance(made, PooledWire):
+                    had += 1
+                    made.drop()
+                assert (up.active, up.idle) == (0, 0)
+            assert had < 40, "some left in time"
+            async with asyncio.timeout(2):
+                while open_ends:
+                    await asyncio.sleep(0.01)
+
+
 def _head(*headers: tuple[bytes, bytes], target: str = "/v1/x") -> RequestHead:
     return RequestHead("GET", target, 1, ((b"Host", b"localhost"), *headers))
 
@@ -204,6 +244,71 @@ async def test_a_plain_proxy_gets_the_whole_url_and_its_own_credential() -> None
         message = up.head(_head(), "/v1/x")
     assert message.startswith(b"GET http://a.example/v1/x HTTP/1.1\r\nHost: a.example\r\n")
     assert b"Proxy-Authorization: " + PROXY_AUTH in message
+
+
+async def test_it_serves_a_real_one_and_the_origin_never_sees_the_credential() -> None:
+    at_origin: list[bytes] = []
+    at_proxy: list[bytes] = []
+
+    async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        at_origin.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+
+    async with listening(origin) as port:
+
+        async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                at_proxy.append(head)
+                there, away = await asyncio.open_connection("127.0.0.1", port)
+                # As a proxy must: its own headers end here, the URL becomes a path.
+                line, *rest = head.split(b"\r\n")
+                method, url, version = line.split(b" ")
+                path = b"/" + url.split(b"/", 3)[3]
+                kept = [field for field in rest if not field.lower().startswith(b"proxy-")]
+                away.write(b"\r\n".join([b" ".join([method, path, version]), *kept]))
+                writer.write(await there.read())
+                away.close()
+
+        async with listening(forward) as proxy_port:
+            proxy = Proxy(f"http://127.0.0.1:{proxy_port}", Secret("user:pw"))
+            async with live(configured("http://a.example/base", proxy=proxy)) as up:
+                for is_reused in (False, True):
+                    wire = await taken(up)
+                    assert wire.is_reused is is_reused
+                    ending = wire.receive(Nothing(), is_head=False)
+                    # What the caller had for a proxy of its own is not for ours.
+                    head = _head((b"Proxy-Authorization", b"Basic mine"))
+                    wire.send(up.head(head, "/v1/x"))
+                    assert await ending is None
+                    wire.give_back()
+    assert at_origin == [b"GET /base/v1/x HTTP/1.1\r\nHost: a.example\r\n\r\n"] * 2
+    assert len(at_proxy) == 2
+    for head in at_proxy:
+        assert head.count(b"Proxy-Authorization") == 1
+        assert PROXY_AUTH in head
+
+
+async def test_a_proxy_that_refuses_is_connect_failed() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    async with listening(refuse) as port:
+        proxy = Proxy(f"http://127.0.0.1:{port}")
+        async with live(configured("https://a.example", proxy=proxy)) as up:
+            assert await up.connect(False) is Reason.CONNECT_FAILED
+            assert (up.active, up.idle) == (0, 0)
+
+
+async def test_a_handshake_that_stalls_is_given_up_in_time() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with listening(say_nothing) as port:
+        limits = timeouts.Rule(connect_s=0.1)
+        async with live(configured(f"https://localhost:{port}", limits=limits)) as up:
+            assert await up.connect(False) is Reason.CONNECT_FAILED
 
 
 @pytest.fixture(scope="module")

@@ -200,18 +200,28 @@ class ScriptedWire:
 
 
 class ScriptedUpstream:
-    """Hands out its wires (or reasons) in order. `hangs`: connecting never ends."""
+    """Hands out its wires (or reasons) in order, each after `connects_in` turns of the loop, as
+    opening a connection takes some. `hangs`: connecting never ends."""
 
-    def __init__(self, *wires: ScriptedWire | Reason, hangs: bool = False) -> None:
+    def __init__(
+        self, *wires: ScriptedWire | Reason, hangs: bool = False, connects_in: int = 0
+    ) -> None:
         self._wires = list(wires)
         self._hangs = hangs
+        self._connects_in = connects_in
         self.asked_for_new: list[bool] = []
+        self.handed_out: list[ScriptedWire] = []
 
     async def connect(self, must_be_new: bool) -> ScriptedWire | Reason:
         self.asked_for_new.append(must_be_new)
         if self._hangs:
             await asyncio.get_running_loop().create_future()
-        return self._wires.pop(0)
+        for _ in range(self._connects_in):
+            await asyncio.sleep(0)
+        made = self._wires.pop(0)
+        if isinstance(made, ScriptedWire):
+            self.handed_out.append(made)
+        return made
 
     def head(self, head: RequestHead, target: str) -> bytes:
         return head.for_upstream(target, b"origin.example")
