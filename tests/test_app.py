@@ -153,6 +153,32 @@ async def test_stopping_cuts_what_runs_and_counts_it_as_drained(version: bytes) 
         await provider.stop()
 
 
+async def test_after_stopping_nobody_is_connected_and_nobody_can_connect() -> None:
+    async with running() as app:
+        host, port = app.data_address.host, app.data_address.port
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        assert app._listener.connections == 1
+    await asyncio.wait_for(reader.read(), 2)
+    for address in (app.data_address, app.admin_address):
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(address.host, address.port)
+    writer.close()
+
+
+async def test_limits_of_time_are_looked_after() -> None:
+    provider = await mock.start(Address("127.0.0.1", 0))
+    try:
+        async with running("defaults.timeouts.first_byte=100ms", to=provider.url) as app:
+            body = b'{"model": "mock,fault=hang", "messages": []}'
+            answer = await asyncio.wait_for(ask(app.data_address, chat(body)), 5)
+            assert answer.startswith(b"HTTP/1.1 504 ")
+            assert b"x-sidecar-error: first_byte_timeout\r\n" in answer
+    finally:
+        await provider.stop()
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_the_program_ends_well_on_sigterm_and_tells_what_it_cut(
     loop: str, tmp_path: Path

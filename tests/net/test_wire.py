@@ -109,6 +109,117 @@ async def test_a_content_callers_connection_is_read_on_for_a_moment(
     await with_wire(sends(STREAM, *framed), story)
 
 
+@pytest.mark.parametrize(
+    ("rest", "idle"),
+    [
+        ((b"0\r\n\r\n",), 1),
+        # The future was cancelled with its task, so only the reader knows.
+        ((b"zz\r\n",), 0),
+    ],
+)
+async def test_one_that_has_nothing_more_to_say_is_not_waited_for(
+    rest: tuple[bytes, ...], idle: int
+) -> None:
+    async def story(
+        upstream: HttpUpstream, wire: PooledWire, ending: asyncio.Future[Reason | None], kept: Kept
+    ) -> None:
+        await ending
+        wire.linger()
+        assert (upstream.idle, upstream.active) == (idle, 0)
+
+    await with_wire(sends(STREAM, *rest), story)
+
+
+async def test_one_that_goes_on_for_too_long_is_closed_before_its_time() -> None:
+    flood = b"%x\r\n%b\r\n" % (32 * 1024, b"a" * 32 * 1024)
+
+    async def story(
+        upstream: HttpUpstream, wire: PooledWire, ending: asyncio.Future[Reason | None], kept: Kept
+    ) -> None:
+        while not kept.body:
+            await asyncio.sleep(0.001)
+        wire.linger()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while upstream.active:
+            await asyncio.sleep(0.001)
+        assert loop.time() - began < 0.2
+        assert upstream.idle == 0
+
+    await with_wire(sends(STREAM, flood * 3, gap_s=0.02), story)
+
+
+async def test_one_that_was_held_at_its_end_is_read_from_again() -> None:
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+
+    async def story(
+        upstream: HttpUpstream, wire: PooledWire, ending: asyncio.Future[Reason | None], kept: Kept
+    ) -> None:
+        assert await ending is None
+        wire.pause()
+        wire.give_back()
+        again = await upstream.connect(must_be_new=False)
+        assert isinstance(again, PooledWire)
+        assert again.is_reused
+        second = again.receive(Kept(), is_head=False)
+        again.send(GET)
+        assert await asyncio.wait_for(second, 2) is None
+        again.drop()
+
+    await with_wire(twice, story)
+
+
+LARGE = 32 << 20
+
+
+async def test_an_end_is_told_though_an_upload_still_waits_to_be_sent() -> None:
+    """The peer has stopped reading: what waits for it would never be flushed."""
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(STREAM)
+        writer.write_eof()
+        await asyncio.get_running_loop().create_future()
+
+    async def story(
+        upstream: HttpUpstream, wire: PooledWire, ending: asyncio.Future[Reason | None], kept: Kept
+    ) -> None:
+        wire.send(b"a" * LARGE)
+        assert await asyncio.wait_for(ending, 2) is Reason.UPSTREAM_CUT
+        assert kept.body == b"abc"
+        wire.drop()
+
+    await with_wire(deaf, story)
+
+
+async def test_a_dropped_upload_is_thrown_away() -> None:
+    took: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    dropped = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await dropped.wait()
+        size = 0
+        try:
+            while data := await reader.read(1 << 20):
+                size += len(data)
+        except ConnectionResetError:
+            pass
+        took.set_result(size)
+
+    async def story(
+        upstream: HttpUpstream, wire: PooledWire, ending: asyncio.Future[Reason | None], kept: Kept
+    ) -> None:
+        wire.send(b"a" * LARGE)
+        wire.drop()
+        dropped.set()
+        assert await asyncio.wait_for(took, 5) < LARGE
+
+    await with_wire(slow, story)
+
+
 async def test_a_held_connection_reads_nothing_more_until_it_is_released() -> None:
     async def story(
         upstream: HttpUpstream, wire: PooledWire, ending: asyncio.Future[Reason | None], kept: Kept

@@ -86,6 +86,12 @@ async def test_what_no_upstream_must_see(request_: Inbound, reason: Reason) -> N
     assert refused is reason
 
 
+async def test_a_connection_that_framing_was_tried_on_is_not_used_again() -> None:
+    request = inbound(CHUNKED, (b"Content-Length", b"1"))
+    exchange, _ = await _accepted(request)
+    assert exchange.client.will_close
+
+
 async def test_options_star_is_a_request() -> None:
     _, refused = await _accepted(inbound(method="OPTIONS", target="*"))
     assert refused is None

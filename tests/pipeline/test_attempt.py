@@ -175,6 +175,24 @@ async def test_one_that_leaves_after_the_last_event_is_content() -> None:
     assert [a.reason for a in desk.records[0].attempts] == [None]
 
 
+@pytest.mark.parametrize(("speaks_chunked", "cuts"), [(True, []), (False, [True])])
+async def test_what_we_end_ourselves_is_no_good_end_to_a_caller_of_http_1_0(
+    speaks_chunked: bool, cuts: list[bool]
+) -> None:
+    wire = ScriptedWire(Read(response(200, CHUNKED), b"a"))
+    client, desk = RecordingClient(speaks_chunked=speaks_chunked), ListDesk()
+    life = asyncio.create_task(
+        handle(inbound(), client, plan(ScriptedUpstream(wire)), desk), name="life"
+    )
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert client.body
+    life.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await life
+    assert client.cuts == cuts
+
+
 async def test_one_that_leaves_while_we_connect_leaves_nothing_behind() -> None:
     client, desk = RecordingClient(), ListDesk()
     life = asyncio.create_task(

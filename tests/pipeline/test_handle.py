@@ -42,6 +42,23 @@ async def test_a_good_answer_is_passed_on_in_one_write_and_the_wire_is_kept() ->
     desk.assert_balanced()
 
 
+async def test_it_is_not_over_before_the_caller_has_the_last_byte() -> None:
+    wire = ScriptedWire(Read(response(200, (b"Content-Length", b"2")), b"ok", is_end=True))
+    client, desk = RecordingClient(holds=True), ListDesk()
+    life = asyncio.create_task(
+        handle(inbound(), client, plan(ScriptedUpstream(wire)), desk), name="life"
+    )
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert client.body == b"ok"
+    assert wire.ends == ["given back"]
+    assert desk.records == []
+    life.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await life
+    assert desk.records[0].outcome == "client_cancelled"
+
+
 async def test_a_refused_request_reaches_no_upstream_and_is_counted() -> None:
     upstream = ScriptedUpstream()
     client, desk = RecordingClient(), ListDesk()
