@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from sidecar.core.providers import KNOWN
+from sidecar.policies import patience
 from sidecar.settings.blocks import rows
+from sidecar.settings.doors import ADMIN_APART, AUTH_KEYS, LISTEN_APART
 from sidecar.settings.load import TELEMETRY_KEYS, TOP_KEYS, load
-from sidecar.settings.schema import Admin, Listen, Log, Tls
+from sidecar.settings.schema import Admin, Listen, Log, ServerTls, Shutdown, Tls
 from sidecar.settings.upstreams import DEFAULTS_KEYS, Defaults
 
 CONFIG = Path(__file__).parent.parent / "config"
@@ -29,10 +31,21 @@ def test_the_shipped_file_equals_the_built_in_configuration():
 
 
 def test_the_shipped_file_teaches_every_key():
-    keys = {*TOP_KEYS, *TELEMETRY_KEYS, *DEFAULTS_KEYS, "url", "dialect", "provider"}
+    keys = {
+        *TOP_KEYS,
+        *LISTEN_APART,
+        *ADMIN_APART,
+        *AUTH_KEYS,
+        *TELEMETRY_KEYS,
+        *DEFAULTS_KEYS,
+        "url",
+        "dialect",
+        "provider",
+    }
     keys |= {"name", "match", "strip_prefix", "to", "path", "prefix", "method", "header", "model"}
     defaults = Defaults()
-    for block in (Listen, Admin, Log, type(defaults.pool), type(defaults.timeouts), Tls):
+    blocks = (Listen, Admin, Log, Shutdown, ServerTls, patience.Rule, Tls)
+    for block in (*blocks, type(defaults.pool), type(defaults.timeouts)):
         keys |= {row.key for row in rows(block)}
     assert keys - written_keys(SHIPPED.read_text()) == set()
 

@@ -28,6 +28,9 @@ ANTHROPIC_VERSION: Final = 10
 CONTENT_TYPE: Final = 11
 HINT: Final = 12
 """`x-sidecar-…` of a request: spoken to us, not forwarded. In a response it is just a header."""
+UPGRADE: Final = 13
+READ_TIMEOUT: Final = 14
+"""`x-stainless-read-timeout`: how long the caller's SDK waits, in seconds."""
 
 _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"connection": CONNECTION,
@@ -37,7 +40,7 @@ _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"proxy-authorization": DROP,
     b"te": DROP,
     b"trailer": DROP,
-    b"upgrade": DROP,
+    b"upgrade": UPGRADE,
     b"content-length": CONTENT_LENGTH,
     b"transfer-encoding": TRANSFER_ENCODING,
     b"host": HOST,
@@ -50,6 +53,7 @@ _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"x-request-id": REQUEST_ID,
     b"anthropic-version": ANTHROPIC_VERSION,
     b"content-type": CONTENT_TYPE,
+    b"x-stainless-read-timeout": READ_TIMEOUT,
 }
 _HINT_PREFIX: Final = b"x-sidecar-"
 # Names that a Connection header must not take away from us: removing them would change who is

@@ -37,10 +37,11 @@ class Row:
 
 @cache
 def rows(block: type[DataclassInstance]) -> tuple[Row, ...]:
-    """The keys of a block, in the order of its fields."""
+    """The plain keys of a block, in the order of its fields."""
     return tuple(
         Row(field.metadata.get("yaml", field.name), field.name, kind_of(field))
         for field in fields(block)
+        if not field.metadata.get("is_apart")
     )
 
 
@@ -70,11 +71,16 @@ def read_value(kind: Kind[T], node: Node, path: str, problems: Problems, instead
         return instead
 
 
-def read_block(base: Block, node: Node | None, path: str, problems: Problems) -> Block:
-    """`base` with the keys that the node gives in its place."""
+def read_block(
+    base: Block, node: Node | None, path: str, problems: Problems, apart: Collection[str] = ()
+) -> Block:
+    """`base` with the keys that the node gives in its place. `apart`: keys that it may have, too,
+    and that the caller reads."""
     known = {row.key: row for row in rows(type(base))}
     changes: dict[str, Any] = {}
-    for key, value in open_block(node, path, known, problems).items():
+    for key, value in open_block(node, path, {*known, *apart}, problems).items():
+        if key in apart:
+            continue
         row = known[key]
         instead = getattr(base, row.field)
         changes[row.field] = read_value(row.kind, value, join(path, key), problems, instead)

@@ -41,10 +41,13 @@ def _place(root: Mapping, block: str, key: str) -> Place | None:
 
 def _check_ports(root: Mapping, listen: Listen, admin: Admin, problems: Problems) -> None:
     admin_place = _place(root, "admin", "address")
-    if not admin.address.is_loopback:
-        message = "must be on loopback: everybody who reaches it reads what passes here"
+    if not admin.address.is_loopback and admin.token is None:
+        message = (
+            "beyond loopback, everybody who reaches it would read what passes here;"
+            " set admin.token, or keep it on 127.0.0.1"
+        )
         problems.add(admin_place or _DEFAULT, "admin.address", message)
-    if _meets(listen.address, admin.address.host, admin.address.port):
+    if _meets(listen.address, admin.address):
         listen_place = _place(root, "listen", "address")
         path, other = "listen.address", "admin.address"
         if listen_place is None:
@@ -57,11 +60,11 @@ def _check_wallet(
     root: Mapping, listen: Listen, upstreams: tuple[Upstream, ...], problems: Problems
 ) -> None:
     holders = [upstream.name for upstream in upstreams if upstream.api_key is not None]
-    if listen.address.is_loopback or not holders:
+    if listen.address.is_loopback or listen.auth is not None or not holders:
         return
     message = (
         f"beyond loopback, everybody who reaches it would spend the api_key of {holders[0]};"
-        " listen on 127.0.0.1, or let the callers bring their own keys"
+        " set listen.auth, listen on 127.0.0.1, or let the callers bring their own keys"
     )
     problems.add(_place(root, "listen", "address") or _DEFAULT, "listen.address", message)
 
@@ -75,7 +78,7 @@ def _check_loops(
 ) -> None:
     for upstream in upstreams:
         for key, address in (("listen", listen.address), ("admin", admin.address)):
-            if not _meets(address, upstream.url.host, upstream.url.port):
+            if not _meets(address, Address(upstream.url.host, upstream.url.port)):
                 continue
             node = _child(_child(root, "upstreams"), upstream.name)
             place = place_of("url", node) or _place(root, key, "address") or _DEFAULT
@@ -103,11 +106,13 @@ def _site(url: Origin) -> tuple[str, str, int]:
     return url.scheme, url.host, url.port
 
 
-def _meets(address: Address, host: str, port: int) -> bool:
-    """True where connecting to (or binding) host:port would reach `address`."""
-    if address.port != port or port == 0:
+def _meets(address: Address, other: Address) -> bool:
+    """True where connecting to (or binding) `other` would reach `address`."""
+    if address.is_unix or other.is_unix:
+        return address == other
+    if address.port != other.port or other.port == 0:
         return False
-    ours, theirs = set(address.hosts), set(Address(host, port).hosts)
+    ours, theirs = set(address.hosts), set(other.hosts)
     if ours & theirs or theirs & _ANY:
         return True
-    return bool(ours & _ANY) and Address(host, port).is_loopback
+    return bool(ours & _ANY) and other.is_loopback

@@ -11,15 +11,15 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.providers import KNOWN
-from sidecar.policies import pool, routing, timeouts
+from sidecar.policies import patience, pool, routing, timeouts
 from sidecar.settings.blocks import rows
-from sidecar.settings.kinds import Kind, Switch, Text
+from sidecar.settings.kinds import OFF, Kind, Switch, Text
 from sidecar.settings.references import ApiKey, EgressProxy, Url
 from sidecar.settings.routes import MATCH_KEYS, MATCH_KINDS, NAME, PATTERN, ROUTE_KEYS
-from sidecar.settings.schema import Admin, Listen, Log, Tls
+from sidecar.settings.schema import Admin, Listen, Log, ServerTls, Shutdown, Tls
 from sidecar.settings.upstreams import (
     DEFAULTS_KEYS,
     DIALECTS,
@@ -50,8 +50,10 @@ def json_schema() -> dict[str, object]:
         **_object(
             {
                 "version": {"const": 1},
-                "listen": block_schema(Listen),
-                "admin": block_schema(Admin),
+                "listen": _listen(),
+                "admin": _with(
+                    block_schema(Admin), token=_key("Asked of whoever reads this port.")
+                ),
                 "defaults": _object(
                     {key: shared[key] for key in DEFAULTS_KEYS}, "Merged into every upstream."
                 ),
@@ -66,6 +68,7 @@ def json_schema() -> dict[str, object]:
                 },
                 "routes": {"type": "array", "items": _route()},
                 "telemetry": _object({"log": block_schema(Log)}),
+                "shutdown": block_schema(Shutdown),
             }
         ),
     }
@@ -73,15 +76,35 @@ def json_schema() -> dict[str, object]:
 
 def _shared() -> dict[str, object]:
     return {
-        "api_key": {
-            **ApiKey({}).json_schema(),
-            "description": "We set it and remove the caller's: ${env:NAME} or ${file:/path}.",
-        },
+        "api_key": _key("We set it and remove the caller's: ${env:NAME} or ${file:/path}."),
         "tls": block_schema(Tls),
         "proxy": {**EgressProxy({}).json_schema(), "description": "env, off or http://host:port"},
         "pool": block_schema(pool.Rule),
         "timeouts": block_schema(timeouts.Rule),
     }
+
+
+def _listen() -> dict[str, object]:
+    tokens = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+    return _with(
+        block_schema(Listen),
+        tls=_or_off(block_schema(ServerTls)),
+        auth=_or_off(_object({"tokens": tokens}, "Whoever calls must bring one of these.")),
+        timeouts=block_schema(patience.Rule),
+    )
+
+
+def _key(text: str) -> dict[str, object]:
+    return {**ApiKey({}).json_schema(), "description": text}
+
+
+def _with(block: dict[str, Any], **more: dict[str, object]) -> dict[str, object]:
+    """A block that has keys of other kinds, too."""
+    return {**block, "properties": {**block["properties"], **more}}
+
+
+def _or_off(schema: dict[str, object]) -> dict[str, object]:
+    return {"anyOf": [schema, {"enum": [OFF, False, None]}]}
 
 
 def _route() -> dict[str, object]:

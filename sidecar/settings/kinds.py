@@ -291,7 +291,7 @@ class Text(Kind[str]):
     def read(self, node: Node) -> str:
         text = text_of(node, self.wanted)
         if "${" in text:
-            raise BadValueError("${…} is only read in api_key, proxy and url")
+            raise BadValueError("${…} is only read in api_key, proxy, url and tokens")
         if not re.fullmatch(self.pattern, text, re.ASCII):
             raise BadValueError(f"expected {self.wanted}")
         return text

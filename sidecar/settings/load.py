@@ -15,10 +15,11 @@ from typing import Final
 from sidecar.settings import overlay
 from sidecar.settings.blocks import open_block, read_block, read_value
 from sidecar.settings.checks import check
+from sidecar.settings.doors import Doors
 from sidecar.settings.kinds import Choice, is_null
 from sidecar.settings.problems import ConfigError, Place, Problem, Problems
 from sidecar.settings.routes import read_routes
-from sidecar.settings.schema import Admin, Listen, Log, Settings
+from sidecar.settings.schema import Log, Settings, Shutdown
 from sidecar.settings.show import hash_of
 from sidecar.settings.tree import Mapping as MappingNode
 from sidecar.settings.tree import Node, mapping
@@ -28,7 +29,16 @@ __all__ = ["ConfigError", "find", "load"]
 
 BUILT_IN: Final = "built-in"
 USUAL_PLACES: Final = ("sidecar.yaml", "/etc/sidecar/sidecar.yaml")
-TOP_KEYS: Final = ("version", "listen", "admin", "defaults", "upstreams", "routes", "telemetry")
+TOP_KEYS: Final = (
+    "version",
+    "listen",
+    "admin",
+    "defaults",
+    "upstreams",
+    "routes",
+    "telemetry",
+    "shutdown",
+)
 TELEMETRY_KEYS: Final = ("log",)
 VERSION: Final = "1"
 _MAX_READ_BYTES: Final = (1 << 20) + 1
@@ -82,8 +92,9 @@ def _settings(root: Node, source: str, env: Mapping[str, str], problems: Problem
     entries = open_block(root, "", TOP_KEYS, problems)
     if "version" in entries:
         read_value(Choice((VERSION,)), entries["version"], "version", problems, VERSION)
-    listen = read_block(Listen(), entries.get("listen"), "listen", problems)
-    admin = read_block(Admin(), entries.get("admin"), "admin", problems)
+    doors = Doors(env, problems)
+    listen = doors.listen(entries.get("listen"))
+    admin = doors.admin(entries.get("admin"))
     reader = Reader(env, problems)
     defaults = reader.defaults(entries.get("defaults"))
     upstreams = reader.upstreams(entries.get("upstreams"), defaults)
@@ -91,6 +102,7 @@ def _settings(root: Node, source: str, env: Mapping[str, str], problems: Problem
     routes = read_routes(entries.get("routes"), names, problems)
     telemetry = open_block(entries.get("telemetry"), "telemetry", TELEMETRY_KEYS, problems)
     log = read_block(Log(), telemetry.get("log"), "telemetry.log", problems)
+    shutdown = read_block(Shutdown(), entries.get("shutdown"), "shutdown", problems)
     if isinstance(root, MappingNode):
         check(root, listen, admin, upstreams, problems)
-    return Settings(listen, admin, upstreams, routes, log, source, hash="")
+    return Settings(listen, admin, upstreams, routes, log, shutdown, source, hash="")

@@ -7,7 +7,8 @@ the nodes.
 Why dataclasses: they are the effective configuration as the rest of the code sees it (resolved,
 checked, frozen), so there is no second "runtime config" that could drift from the first.
 A field's metadata: `yaml` is its key where the name of the field carries a unit; `choices` are the
-words that it may have; `is_file` says that it names a file which must be readable.
+words that it may have; `is_file` says that it names a file which must be readable; `is_apart` that
+it is no plain value, and is read by code of its own (a block, a secret).
 """
 
 from __future__ import annotations
@@ -18,10 +19,27 @@ from typing import Final
 from sidecar.core.address import Address
 from sidecar.core.origin import Origin
 from sidecar.core.secret import Secret
-from sidecar.policies import pool, routing, timeouts
+from sidecar.policies import patience, pool, routing, timeouts
 
 _DATA_ADDRESS: Final = Address("127.0.0.1", 8484)
 _ADMIN_ADDRESS: Final = Address("127.0.0.1", 8486)
+_APART: Final = {"is_apart": True}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """`listen.tls:` both are PEM files."""
+
+    cert: str = field(default="", metadata={"is_file": True})
+    """The certificate, with what leads to an authority that the callers trust."""
+    key: str = field(default="", metadata={"is_file": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """`listen.auth:` whoever calls must bring one of these."""
+
+    tokens: tuple[Secret, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +47,14 @@ class Listen:
     """`listen:` the data port. Every path on it belongs to the providers."""
 
     address: Address = _DATA_ADDRESS
+    max_connections: int = 4096
+    """Callers' connections at once; the longest idle gives way, then 503."""
     max_request_body_bytes: int | None = field(default=None, metadata={"yaml": "max_request_body"})
     allowed_hosts: tuple[str, ...] | None = ("localhost", "127.0.0.1", "::1")
     """Names that a Host header may carry (port ignored), on data and admin; None = any."""
+    tls: ServerTls | None = field(default=None, metadata=_APART)
+    auth: Auth | None = field(default=None, metadata=_APART)
+    timeouts: patience.Rule = field(default_factory=patience.Rule, metadata=_APART)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +62,15 @@ class Admin:
     """`admin:` the operator's port."""
 
     address: Address = _ADMIN_ADDRESS
+    token: Secret | None = field(default=None, metadata=_APART)
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """`shutdown:` what SIGTERM, or POST /-/drain, begins."""
+
+    drain_s: float = field(default=25.0, metadata={"yaml": "drain"})
+    """How long what runs may take to end by itself; then it is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +130,7 @@ class Settings:
     upstreams: tuple[Upstream, ...]
     routes: tuple[routing.Rule, ...]
     log: Log
+    shutdown: Shutdown
     source: str
     """Where it came from: a file's path, `built-in`, or `--to`."""
     hash: str

@@ -7,17 +7,19 @@ Must not know: where they came from, or the values of secrets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sidecar.policies import routing
 from sidecar.settings.blocks import show_block
-from sidecar.settings.kinds import Off
+from sidecar.settings.kinds import OFF, Off
 from sidecar.settings.references import ApiKey, EgressProxy
-from sidecar.settings.schema import Settings, Upstream
+from sidecar.settings.schema import Listen, Settings, Upstream
 from sidecar.settings.upstreams import PROVIDER
 
 if TYPE_CHECKING:
     import yaml
+
+KEY: Final = ApiKey({})
 
 
 def effective(settings: Settings) -> dict[str, object]:
@@ -37,11 +39,22 @@ def _plain(value: object) -> object:
 def _tree(settings: Settings) -> dict[str, object]:
     return {
         "version": 1,
-        "listen": show_block(settings.listen),
-        "admin": show_block(settings.admin),
+        "listen": _listen(settings.listen),
+        "admin": {**show_block(settings.admin), "token": KEY.show(settings.admin.token)},
         "upstreams": {upstream.name: _upstream(upstream) for upstream in settings.upstreams},
         "routes": [_route(rule) for rule in settings.routes],
         "telemetry": {"log": show_block(settings.log)},
+        "shutdown": show_block(settings.shutdown),
+    }
+
+
+def _listen(listen: Listen) -> dict[str, object]:
+    auth = listen.auth
+    return {
+        **show_block(listen),
+        "tls": OFF if listen.tls is None else show_block(listen.tls),
+        "auth": OFF if auth is None else {"tokens": [KEY.show(one) for one in auth.tokens]},
+        "timeouts": show_block(listen.timeouts),
     }
 
 
@@ -70,14 +83,13 @@ def to_yaml(settings: Settings) -> str:
 
 
 def _upstream(upstream: Upstream) -> dict[str, object]:
-    nothing: dict[str, str] = {}
     return {
         "url": str(upstream.url),
         "dialect": upstream.dialect,
         "provider": PROVIDER.show(upstream.provider),
-        "api_key": ApiKey(nothing).show(upstream.api_key),
+        "api_key": KEY.show(upstream.api_key),
         "tls": show_block(upstream.tls),
-        "proxy": EgressProxy(nothing).show(upstream.proxy),
+        "proxy": EgressProxy({}).show(upstream.proxy),
         "pool": show_block(upstream.pool),
         "timeouts": show_block(upstream.timeouts),
     }

@@ -43,3 +43,16 @@ def test_localhost_is_both_families():
 def test_loopback_stays_on_this_machine():
     assert all(Address(h, 1).is_loopback for h in ("localhost", "127.0.0.1", "127.9.9.9", "::1"))
     assert not any(Address(h, 1).is_loopback for h in ("0.0.0.0", "::", "10.0.0.1", "h.example"))
+
+
+def test_a_unix_socket_is_named_by_its_path_and_never_leaves_the_machine() -> None:
+    address = parse_address("unix:/run/sidecar.sock")
+    assert (address.path, address.is_unix, address.is_loopback) == ("/run/sidecar.sock", True, True)
+    assert str(address) == "unix:/run/sidecar.sock"
+    assert not parse_address("127.0.0.1:1").is_unix
+
+
+@pytest.mark.parametrize("text", ["unix:", "unix:run/s", "unix:/a\nb", "unix:/" + "a" * 103])
+def test_a_unix_socket_needs_an_absolute_path_that_the_kernel_takes(text: str) -> None:
+    with pytest.raises(BadAddressError):
+        parse_address(text)

@@ -13,10 +13,12 @@ Wrong = Callable[..., list[str]]
 ENV = {"K": "sk-canary"}
 
 
-def test_the_admin_port_never_leaves_loopback(load_text: Load, wrong: Wrong):
+def test_the_admin_port_leaves_loopback_with_a_token_only(load_text: Load, wrong: Wrong):
     assert wrong("admin:\n  address: 0.0.0.0:8486") == [
-        "2:12: admin.address: must be on loopback: everybody who reaches it reads what passes here"
+        "2:12: admin.address: beyond loopback, everybody who reaches it would read what passes"
+        " here; set admin.token, or keep it on 127.0.0.1"
     ]
+    load_text("admin: {address: ':8486', token: '${env:K}'}", env=ENV)
     assert load_text("admin: {address: '[::1]:9'}").admin.address.port == 9
 
 
@@ -49,6 +51,18 @@ def test_an_open_port_with_a_key_behind_it_is_refused(wrong: Wrong, address: str
     [problem] = wrong(text, env=ENV)
     assert problem.startswith("2:12: listen.address: beyond loopback, everybody")
     assert "canary" not in problem
+
+
+def test_an_open_port_with_keys_is_fine_if_its_callers_must_bring_a_token(load_text: Load):
+    auth = "auth: {tokens: ['${env:K}']}"
+    load_text(
+        f"listen: {{address: ':8484', {auth}}}\nupstreams: {{openai: {{api_key: x}}}}", env=ENV
+    )
+
+
+def test_a_unix_socket_meets_nothing_but_itself(load_text: Load, wrong: Wrong):
+    load_text("listen: {address: 'unix:/run/s'}\nupstreams: {openai: {api_key: x}}")
+    assert "is the same as" in wrong("listen: {address: 'unix:/s'}\nadmin: {address: 'unix:/s'}")[0]
 
 
 def test_an_open_port_is_fine_while_callers_bring_their_own_keys(load_text: Load):

@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 from sidecar.settings.blocks import rows
+from sidecar.settings.doors import ADMIN_APART, AUTH_KEYS, LISTEN_APART
 from sidecar.settings.json_schema import block_schema, json_schema
 from sidecar.settings.load import TELEMETRY_KEYS, TOP_KEYS, load
-from sidecar.settings.schema import Listen, Log
+from sidecar.settings.schema import Admin, Listen, Log
 from sidecar.settings.show import effective
 from sidecar.settings.upstreams import DEFAULTS_KEYS, UPSTREAM_KEYS
 
@@ -31,7 +32,12 @@ def test_it_has_exactly_the_keys_that_are_read():
     assert tuple(properties("properties", "defaults")) == DEFAULTS_KEYS
     one_upstream = json_schema()["properties"]["upstreams"]["additionalProperties"]["anyOf"][0]  # type: ignore[index]  # JSON has no types
     assert tuple(one_upstream["properties"]) == UPSTREAM_KEYS
-    assert tuple(properties("properties", "listen")) == tuple(row.key for row in rows(Listen))
+    listen = (*(row.key for row in rows(Listen)), *LISTEN_APART)
+    assert tuple(properties("properties", "listen")) == listen
+    admin = (*(row.key for row in rows(Admin)), *ADMIN_APART)
+    assert tuple(properties("properties", "admin")) == admin
+    [off_or_block] = properties("properties", "listen")["auth"]["anyOf"][:1]
+    assert tuple(off_or_block["properties"]) == AUTH_KEYS
 
 
 def test_a_field_brings_its_default_and_its_text():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sidecar.core.address import Address
+from sidecar.settings.blocks import rows
 from sidecar.settings.kinds import (
     BadValueError,
     Choice,
@@ -25,7 +25,6 @@ from sidecar.settings.kinds import (
     Text,
     found,
     is_off,
-    kind_of,
 )
 from sidecar.settings.problems import Place, Problems
 from sidecar.settings.schema import Listen, Log, Tls
@@ -158,7 +157,7 @@ def test_what_was_found_is_said_in_words(text: str, what: str):
 
 
 def test_the_kind_of_a_field_follows_from_its_name_and_type():
-    kinds = {f.name: kind_of(f) for block in (Listen, Tls, Log) for f in fields(block)}
+    kinds = {row.field: row.kind for block in (Listen, Tls, Log) for row in rows(block)}
     assert isinstance(kinds["address"], ListenAddress)
     size = kinds["max_request_body_bytes"]
     assert isinstance(size, OrOff)

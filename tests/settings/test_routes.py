@@ -69,7 +69,7 @@ def test_what_is_wrong_with_a_route_is_told(wrong: Wrong, route: str, says: str)
         ("path: v1", "path: expected a path that begins with /"),
         ("prefix: /a*", "prefix: expected a path that begins with / and has no *"),
         ("method: 'GE T'", "method: expected an HTTP method"),
-        ("model: '${env:X}'", "model: ${…} is only read in api_key, proxy and url"),
+        ("model: '${env:X}'", "model: ${…} is only read in api_key, proxy, url and tokens"),
         ("header: x", "header: expected {name: value}, found text"),
         ("header: {a b: x}", "header.?: expected the name of a header"),
         ("host: x", "host: unknown key; known here: path, prefix, method, header, model"),

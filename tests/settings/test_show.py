@@ -16,8 +16,10 @@ from sidecar.settings.show import effective, hash_of, to_yaml
 Load = Callable[..., Settings]
 
 RICH = """
-listen: {address: "[::1]:1", max_request_body: 5MiB, allowed_hosts: off}
+listen: {address: "[::1]:1", max_request_body: 5MiB, allowed_hosts: off, max_connections: 9,
+         timeouts: {headers: 1s, write: off}}
 admin: {address: "localhost:2"}
+shutdown: {drain: 2m}
 defaults: {timeouts: {connect: 250ms, total: 90m}, pool: {max_idle: off, dns_ttl: off}}
 upstreams:
   openai: {proxy: "http://p:1", timeouts: {idle: 1.5s}}
@@ -47,7 +49,15 @@ def test_it_is_written_as_people_write_it(load_text: Load):
 def test_all_of_it_is_plain_json(load_text: Load):
     shown = effective(load_text(RICH))
     assert json.loads(json.dumps(shown)) == json.loads(msgspec.json.encode(shown)) == shown
-    assert list(shown) == ["version", "listen", "admin", "upstreams", "routes", "telemetry"]
+    assert list(shown) == [
+        "version",
+        "listen",
+        "admin",
+        "upstreams",
+        "routes",
+        "telemetry",
+        "shutdown",
+    ]
 
 
 def test_no_secret_is_in_it(load_text: Load, tmp_path: Path):
