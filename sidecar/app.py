@@ -23,8 +23,8 @@ from sidecar.admin.pages import Sources
 from sidecar.core.address import Address
 from sidecar.core.outcome import Reason, Refusal
 from sidecar.net import aio
-from sidecar.net.listener import Listener
-from sidecar.net.tls import contexts_for
+from sidecar.net.listener import Limits, Listener
+from sidecar.net.tls import contexts_for, server_context
 from sidecar.net.upstream import HttpUpstream
 from sidecar.pipeline import Exchange, Inbound, handle
 from sidecar.pipeline.answer import answer
@@ -47,6 +47,14 @@ _SWITCH_INTERVAL_S = 0.0005
 # Nothing on the hot path makes cycles; the collector only has to find the rare ones.
 _GC_THRESHOLDS = (50_000, 20, 50)
 _LOG_FLUSH_S = 2.0
+READY = "ready"
+_CALLERS_EVERY = 3
+"""Callers are looked at on every third tick: their limits are seconds, and they are many."""
+_ENDING_SIGNALS = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+]
+_DESCRIPTORS_BESIDE = 64
+"""Log, libraries, the admin port and its callers."""
 
 
 class App:
@@ -64,12 +72,20 @@ class App:
         id_prefix = f"sc-{secrets.token_hex(6)}-"
         self._desk = TelemetryDesk(ledger, fanout, time.monotonic, time.time, id_prefix)
         self._upstreams: dict[str, HttpUpstream] = {}
-        self._listener = Listener(self._handle, self._refuse, self._report)
+        listen = settings.listen
+        self._listener = Listener(
+            self._handle,
+            self._refuse,
+            self._report,
+            Limits(listen.max_connections, listen.timeouts),
+        )
         self._lag = LagWatcher(ledger.note_lag)
         self._collector = Collector(
             ledger, self._desk.states, self._connections, __version__, lambda: settings.hash
         )
-        self._is_ready = False
+        self._readiness = "starting"
+        self._draining: asyncio.Task[None] | None = None
+        self._ticks = 0
         self._loaded_at = self._desk.started_at(time.monotonic())
         self._ticking: asyncio.TimerHandle | None = None
         self._admin: admin_server.AdminPort | None = None
@@ -81,16 +97,19 @@ class App:
         await aio.self_check()
         contexts = contexts_for(self.settings.upstreams)
         for configured in self.settings.upstreams:
-            context = contexts.get(configured.tls)
-            self._upstreams[configured.name] = HttpUpstream(configured, context, self._ledger)
+            self._upstreams[configured.name] = HttpUpstream(
+                configured, contexts.get(configured.tls), self._ledger
+            )
         self._plan = plan.build(self.settings, self._upstreams)
+        tls = self.settings.listen.tls
+        context = None if tls is None else server_context(tls)
         self._admin = await admin_server.start(self.settings.admin.address, self._sources())
         self.admin_address = self._admin.addresses[0]
-        self.data_address = await self._listener.bind(self.settings.listen.address)
+        self.data_address = await self._listener.bind(self.settings.listen.address, context)
         loop = asyncio.get_running_loop()
         self._lag.start(loop)
         self._tick()
-        self._is_ready = True
+        self._readiness = READY
         self.log.event(
             "info",
             "started",
@@ -103,11 +122,33 @@ class App:
             loop=type(loop).__module__.partition(".")[0],
         )
 
-    async def stop(self) -> None:
-        """End what runs, visibly, and let every exchange be counted."""
-        had_started, self._is_ready = self._is_ready, False
+    def begin_drain(self) -> asyncio.Task[None]:
+        """Let what runs come to its end, and take nothing new; the task is done when all has
+        ended, or after `shutdown.drain`. Asked again, it is the same drain."""
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain(), name="drain")
+        return self._draining
+
+    async def _drain(self) -> None:
+        self._readiness = "draining"
+        drain_s = self.settings.shutdown.drain_s
+        self.log.event("info", "draining", in_flight=len(self._desk.in_flight), drain_s=drain_s)
+        await self._listener.drain(drain_s)
+        await self._cut()
+        self.log.event("info", "drained")
+
+    async def _cut(self) -> None:
+        """End what still runs, so that everybody can see it."""
         for exchange in self._desk.in_flight:
             exchange.fail(Reason.DRAINED)
+        await self._listener.end_all()
+
+    async def stop(self) -> None:
+        """End what runs, visibly, and let every exchange be counted."""
+        had_started, self._readiness = self._readiness != "starting", "stopped"
+        if self._draining is not None:
+            self._draining.cancel()
+        await self._cut()
         await self._listener.close()
         self._lag.stop()
         if self._ticking is not None:
@@ -118,6 +159,11 @@ class App:
             await self._admin.close()
         if had_started:
             self.log.event("info", "stopped")
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have no outcome yet."""
+        return len(self._desk.in_flight)
 
     # --- what the listener calls ---
 
@@ -140,7 +186,11 @@ class App:
         self.log.event("error", "internal_error", kind=type(error).__name__, where=where)
 
     def _tick(self) -> None:
-        self._desk.watches.tick(time.monotonic())
+        now = time.monotonic()
+        self._desk.watches.tick(now)
+        self._ticks += 1
+        if self._ticks % _CALLERS_EVERY == 0:
+            self._listener.tick(now)
         self._ticking = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     # --- what the admin port shows ---
@@ -152,11 +202,18 @@ class App:
             streams=self._streams,
             upstreams=self._pools,
             config_view=self._config,
-            readiness=lambda: (self._is_ready, "ready" if self._is_ready else "not ready"),
+            readiness=lambda: (self._readiness == READY, self._readiness),
             loop_lag_s=self._lag.lag_s,
             allowed_hosts=lambda: self.settings.listen.allowed_hosts,
+            token=self.settings.admin.token,
+            drain=self._asked_to_drain,
             failed=lambda text: self.log.event("error", "admin_page_failed", what=text),
         )
+
+    def _asked_to_drain(self) -> dict[str, object]:
+        self.begin_drain()
+        drain_ms = round(self.settings.shutdown.drain_s * 1000)
+        return {"draining": True, "in_flight": len(self._desk.in_flight), "drain_ms": drain_ms}
 
     def _connections(self) -> Iterator[tuple[str, int, int]]:
         for upstream in self._upstreams.values():
@@ -213,20 +270,42 @@ def run(settings: Settings) -> int:
 
 async def _main(settings: Settings, log: LogWriter, ledger: Ledger) -> None:
     app = App(settings, log, ledger)
-    stopping = asyncio.Event()
+    asked, pressed = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (pressed if asked.is_set() else asked).set()
+
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING_SIGNALS:
         with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers here
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, on_signal)
     try:
         await app.start()
         _greet(app.data_address, app.admin_address)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        await stopping.wait()
+        await asked.wait()
+        await _let_end(app, pressed)
     finally:
         await app.stop()
+
+
+async def _let_end(app: App, pressed: asyncio.Event) -> None:
+    """Drain, unless a second signal comes."""
+    if hasattr(signal, "SIGHUP"):
+        # Whoever hangs up now changes nothing.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
+    draining = app.begin_drain()
+    if app.in_flight and sys.stderr.isatty():
+        print(
+            f"waiting for {app.in_flight} requests in flight, at most"
+            f" {app.settings.shutdown.drain_s:g} s; Ctrl-C again ends at once",
+            file=sys.stderr,
+        )
+    hurried = asyncio.create_task(pressed.wait(), name="second signal")
+    await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()
 
 
 def _greet(data: Address, admin: Address) -> None:

@@ -18,16 +18,26 @@ from sidecar.settings.schema import Settings
 
 def build(settings: Settings, upstreams: Mapping[str, Upstream]) -> Plan:
     """`upstreams`: the live one of each configured name."""
+    listen, auth = settings.listen, settings.listen.auth
     return Plan(
         router=routing.Router(
             settings.routes,
             tuple(routing.Choice(u.name, u.provider) for u in settings.upstreams),
         ),
         targets={
-            u.name: Target(u.name, u.dialect, u.provider, u.timeouts, upstreams[u.name])
+            u.name: Target(
+                u.name,
+                u.dialect,
+                u.provider,
+                u.timeouts,
+                bool(u.url.base_path),
+                upstreams[u.name],
+            )
             for u in settings.upstreams
         },
-        allowed_hosts=settings.listen.allowed_hosts,
-        max_request_body_bytes=settings.listen.max_request_body_bytes,
+        # No web page reaches a unix socket.
+        allowed_hosts=None if listen.address.is_unix else listen.allowed_hosts,
+        tokens=None if auth is None else tuple(t.reveal().encode("latin-1") for t in auth.tokens),
+        max_request_body_bytes=listen.max_request_body_bytes,
         hash=settings.hash,
     )

@@ -187,6 +187,7 @@ async def test_the_program_ends_well_on_sigterm_and_tells_what_it_cut(
     sets = [argument for setting in ANY for argument in ("--set", setting)]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sidecar", "run", "--to", provider.url, *sets),
+        *("--set", "shutdown.drain=300ms"),
         stdout=asyncio.subprocess.PIPE,
         cwd=tmp_path,
         env={"PYTHONPATH": str(Path(sidecar.__file__).parent.parent), "SIDECAR_LOOP": loop},
@@ -203,8 +204,13 @@ async def test_the_program_ends_well_on_sigterm_and_tells_what_it_cut(
         assert not rest.endswith(b"0\r\n\r\n")
         lines = [json.loads(line) for line in (await process.stdout.read()).splitlines()]
         assert await asyncio.wait_for(process.wait(), 10) == 0
-        assert [line["event"] for line in lines] == ["exchange", "stopped"]
-        assert (lines[0]["outcome"], lines[0]["reason"]) == ("aborted", "drained")
+        assert [line["event"] for line in lines] == [
+            "draining",
+            "exchange",
+            "drained",
+            "stopped",
+        ]
+        assert (lines[1]["outcome"], lines[1]["reason"]) == ("aborted", "drained")
         writer.close()
     finally:
         if process.returncode is None:

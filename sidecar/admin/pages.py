@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 from sidecar.admin.gate import PageError
 from sidecar.core.outcome import Outcome
 from sidecar.core.records import Record
+from sidecar.core.secret import Secret
 
 MAX_EXCHANGES: Final = 1000
 _DEFAULT_EXCHANGES: Final = 50
@@ -44,8 +45,17 @@ class Sources:
     """Whether new requests are welcome, and why or why not."""
     loop_lag_s: Callable[[], float]
     allowed_hosts: Callable[[], tuple[str, ...] | None]
+    drain: Callable[[], Row]
+    """Begin to drain; what is said about it."""
+    token: Secret | None = None
+    """Asked of whoever reads or does anything here."""
     failed: Callable[[str], None] = lambda text: None
     """Told of a page that broke."""
+
+
+def actions(sources: Sources) -> dict[str, tuple[_Handler, str]]:
+    """path -> (what does it, what it does). All are asked for with POST, and with nothing else."""
+    return {"/-/drain": (_Pages(sources).drain, "as SIGTERM, but the process stays")}
 
 
 def paths(sources: Sources) -> dict[str, tuple[_Handler, str]]:
@@ -73,6 +83,7 @@ class _Pages:
 
     async def index(self, _: web.Request) -> web.Response:
         rows = [f"{path:<12} {shows}" for path, (_, shows) in paths(self._sources).items()]
+        rows += [f"POST {path:<7} {does}" for path, (_, does) in actions(self._sources).items()]
         return web.Response(text="\n".join(rows) + "\n")
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -108,6 +119,9 @@ class _Pages:
     async def upstreams(self, _: web.Request) -> web.Response:
         return _json({"upstreams": self._sources.upstreams()})
 
+    async def drain(self, _: web.Request) -> web.Response:
+        return _json(self._sources.drain(), 202)
+
     async def config(self, _: web.Request) -> web.Response:
         return _json(self._sources.config_view())
 
@@ -127,6 +141,6 @@ def _probe(request: web.Request, why: str) -> web.Response:
     return web.Response(text=f"ok: {why}\n" if "verbose" in request.query else "ok\n")
 
 
-def _json(value: object) -> web.Response:
+def _json(value: object, status: int = 200) -> web.Response:
     body = msgspec.json.encode(value, enc_hook=str) + b"\n"
-    return web.Response(body=body, content_type="application/json")
+    return web.Response(body=body, content_type="application/json", status=status)

@@ -40,11 +40,17 @@ class AdminPort:
 async def start(address: Address, sources: pages.Sources) -> AdminPort:
     """Listen and serve. Raises StartError where the address cannot be had."""
     runner = web.AppRunner(
-        _app(sources), access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_S
+        _app(sources, address.is_unix),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=_SHUTDOWN_S,
     )
     await runner.setup()
     bound: list[Address] = []
     try:
+        if address.path is not None:
+            await _listen_unix(runner, address)
+            return AdminPort((address,), runner)
         for host in address.hosts:
             # Port 0: the second family gets the number that the system chose for the first.
             port = bound[0].port if bound else address.port
@@ -59,12 +65,26 @@ async def start(address: Address, sources: pages.Sources) -> AdminPort:
     return AdminPort(tuple(bound), runner)
 
 
-def _app(sources: pages.Sources) -> web.Application:
-    app = web.Application(middlewares=[gate.make_gate(sources.allowed_hosts, sources.failed)])
+def _app(sources: pages.Sources, is_unix: bool) -> web.Application:
+    # No web page reaches a unix socket.
+    allowed_hosts = (lambda: None) if is_unix else sources.allowed_hosts
+    app = web.Application(
+        middlewares=[gate.make_gate(allowed_hosts, sources.token, sources.failed)]
+    )
+    for path, (handler, _) in pages.actions(sources).items():
+        app.router.add_post(path, handler)
     for path, (handler, _) in pages.paths(sources).items():
         app.router.add_get(path, handler)
     app.on_response_prepare.append(gate.dress)
     return app
+
+
+async def _listen_unix(runner: web.AppRunner, address: Address) -> None:
+    assert address.path is not None
+    try:
+        await web.UnixSite(runner, address.path).start()
+    except OSError as problem:
+        raise StartError(_sentence(address, problem)) from None
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> Address:

@@ -62,6 +62,9 @@ UNREMOVABLE: Final = frozenset(
     {b"authorization", b"content-length", b"host", b"x-api-key", b"api-key", b"x-goog-api-key"}
 )
 
+UPGRADING: Final = frozenset({b"connection", b"upgrade"})
+"""The two that ask for, and grant, another protocol."""
+
 _CACHE_ENTRIES: Final = 4096
 _cache: dict[bytes, int] = {}
 cached = _cache.get

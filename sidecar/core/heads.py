@@ -17,6 +17,8 @@ from sidecar.core import headers as h
 
 _CRLF: Final = b"\r\n"
 _COLON: Final = b": "
+SWITCHING: Final = 101
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _HARMLESS_CONNECTION: Final = frozenset({b"keep-alive", b"close"})
 
 
@@ -52,10 +54,15 @@ class RequestHead:
         "parts",
         "path",
         "query",
+        "read_timeout",
         "removed",
         "request_id",
+        "sidecar_token",
         "target",
+        "timeout_ms",
         "transfer_encodings",
+        "upgrade",
+        "wants_websocket",
     )
 
     def __init__(
@@ -86,6 +93,15 @@ class RequestHead:
         """(name in lower case, value) of each header that carries a provider key."""
         self.removed: frozenset[bytes] = frozenset()
         """Names that the Connection header listed."""
+        self.upgrade: bytes | None = None
+        self.wants_websocket = False
+        """It asks for a tunnel, and may have one: the two headers that say so then go on, too."""
+        self.read_timeout: bytes | None = None
+        """How long the caller's SDK waits between two reads, in seconds, as it came."""
+        self.timeout_ms: bytes | None = None
+        """The hint `x-sidecar-timeout-ms`, as it came."""
+        self.sidecar_token: bytes | None = None
+        """The hint `x-sidecar-token`."""
         parts: list[bytes] = []
         cached, kind_of = h.cached, h.kind_of
         for name, value in raw_headers:
@@ -95,8 +111,6 @@ class RequestHead:
             if kind == 0 or self._goes_on(kind, name, value, len(parts)):  # 0: PASS
                 parts += (name, _COLON, value, _CRLF)
         self.parts = parts
-        if self.removed:
-            self._drop_named()
         self.framing = (
             Framing.CHUNKED
             if self.transfer_encodings
@@ -104,6 +118,13 @@ class RequestHead:
             if self.content_length is not None
             else Framing.NONE
         )
+        if self.removed or self.upgrade is not None:
+            self.wants_websocket = self._wants_websocket()
+            names = self.removed - h.UNREMOVABLE
+            if self.wants_websocket:
+                self._drop(names - h.UPGRADING)
+            else:
+                self._drop(names | h.UPGRADING)
 
     def _goes_on(self, kind: int, name: bytes, value: bytes, at: int) -> bool:
         """Note what one header says; False if it belongs to this hop."""
@@ -127,18 +148,57 @@ class RequestHead:
         elif kind == h.EXPECT:
             self.expect = value
             return False
+        elif kind == h.READ_TIMEOUT:
+            self.read_timeout = value
+        elif kind == h.UPGRADE:
+            self.upgrade = value
+        elif kind == h.CONNECTION:
+            if value.lower() in _HARMLESS_CONNECTION:
+                return False
+            named = h.connection_tokens(value)
+            self.removed |= named
+            # Kept for now: only the whole head tells whether it may go on.
+            return b"upgrade" in named
         else:
-            if kind == h.CONNECTION and value.lower() not in _HARMLESS_CONNECTION:
-                self.removed |= h.connection_tokens(value)
+            if kind == h.HINT:
+                self._take_hint(name.lower(), value)
             return False
         return True
 
-    def _drop_named(self) -> None:
-        kept = _without(self.parts, self.removed - h.UNREMOVABLE)
-        self.parts = kept
-        self.host_at = next(
-            (at for at in range(0, len(kept), 4) if kept[at].lower() == b"host"), None
+    def _take_hint(self, name: bytes, value: bytes) -> None:
+        if name == b"x-sidecar-token":
+            self.sidecar_token = value
+        elif name == b"x-sidecar-timeout-ms":
+            self.timeout_ms = value
+
+    def _wants_websocket(self) -> bool:
+        """RFC 6455 §4.1. A body beside it would be two readings of the bytes that follow."""
+        return (
+            self.method == "GET"
+            and self.minor_version == 1
+            and (self.upgrade or b"").lower() == b"websocket"
+            and b"upgrade" in self.removed
+            and self.framing is Framing.NONE
         )
+
+    def _drop(self, names: frozenset[bytes]) -> None:
+        self._keep(_without(self.parts, names))
+
+    def _keep(self, parts: list[bytes]) -> None:
+        self.parts = parts
+        self.host_at = next(
+            (at for at in range(0, len(parts), 4) if parts[at].lower() == b"host"), None
+        )
+
+    def spend(self, name: bytes, value: bytes) -> None:
+        """Take out the credential `name` (in lower case) with this value: it was meant for us."""
+        self.credentials.remove((name, value))
+        parts = self.parts
+        kept: list[bytes] = []
+        for at in range(0, len(parts), 4):
+            if parts[at].lower() != name or parts[at + 2] != value:
+                kept += parts[at : at + 4]
+        self._keep(kept)
 
     def lower_case(self) -> dict[str, str]:
         """Headers by lower-cased name, for rules that match on one; of duplicates the last."""
@@ -189,6 +249,7 @@ class ResponseHead:
         "parts",
         "reason",
         "status",
+        "upgrade",
     )
 
     def __init__(self) -> None:
@@ -200,6 +261,7 @@ class ResponseHead:
         self.framing = Framing.EOF
         self._te_at: int | None = None
         self._removed: frozenset[bytes] = frozenset()
+        self.upgrade: bytes | None = None
 
     def add(self, name: bytes, value: bytes) -> None:
         """One header line, value without surrounding white space."""
@@ -217,18 +279,27 @@ class ResponseHead:
         elif kind == h.TRANSFER_ENCODING:
             self._te_at = len(self.parts)
         elif kind == h.CONNECTION:
-            if value.lower() not in _HARMLESS_CONNECTION:
-                self._removed |= h.connection_tokens(value)
-            return False
+            if value.lower() in _HARMLESS_CONNECTION:
+                return False
+            named = h.connection_tokens(value)
+            self._removed |= named
+            return b"upgrade" in named
+        elif kind == h.UPGRADE:
+            self.upgrade = value
         elif kind == h.DROP:
             return False
         return True
 
     def finish(self, status: int, has_body: bool) -> None:
-        """All headers are in: settle the framing. `has_body` False: HEAD, 204, 304."""
+        """All headers are in: settle the framing. `has_body` False: HEAD, 1xx, 204, 304."""
         self.status = status
-        if self._removed:
-            self.parts = _without(self.parts, self._removed - h.UNREMOVABLE)
+        if self._removed or self.upgrade is not None or status < 200:
+            names = self._removed - h.UNREMOVABLE
+            names = names - h.UPGRADING if status == SWITCHING else names | h.UPGRADING
+            if status < 200:
+                # There is no body, so that these could only confuse.
+                names |= _FRAMING
+            self.parts = _without(self.parts, names)
             self._te_at = next(
                 (
                     at

@@ -41,6 +41,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     route: str | None
     dialect: str | None
     provider: str | None
+    operation: str | None
+    """`realtime` for a tunnel; None: not known."""
     method: str | None
     """None where the request line did not parse."""
     path: str | None

@@ -18,22 +18,20 @@ from sidecar.core.errors import StartError
 from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Refusal
 from sidecar.net.connector import ClientConnection, Connector, request_template
+from sidecar.net.departures import Departures
 from sidecar.net.requests import RequestBody
 from sidecar.net.server import Server, ServerConnection
 
 _SERVER_HOOKS: Final = (
     "_drain_helper",
     "_force_close",
-    "_keepalive_handle",
-    "_keepalive_timeout",
-    "_next_keepalive_close_time",
     "_pause_transport_reading",
-    "_process_keepalive",
     "_request_in_progress",
     "_resume_transport_reading",
     "_task_handler",
     "_waiter",
     "start",
+    "writing_paused",
 )
 _CLIENT_HOOKS: Final = (
     "_drain_helper",
@@ -60,6 +58,13 @@ class _NoEvents:
 
     connect_timeout_s: float | None = None
     max_idle: int | None = None
+    is_draining = False
+
+    def __init__(self) -> None:
+        self.departures = Departures()
+
+    def opened(self, connection: ServerConnection) -> None:
+        """Nobody is there."""
 
     async def serve(
         self, connection: ServerConnection, head: RequestHead, body: RequestBody
@@ -97,6 +102,7 @@ async def self_check() -> None:
     if not isinstance(connector._factory(), ClientConnection):
         missing.append("the connector's factory")
     await connector.close()
+    events.departures.close()
     if missing:
         raise StartError(
             f"aiohttp {aiohttp.__version__} does not fit: {', '.join(missing)} not found;"

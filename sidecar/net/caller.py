@@ -22,7 +22,15 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Caller:
     """The Client port on one of aiohttp's server connections."""
 
-    __slots__ = ("_connection", "_must_reset", "speaks_chunked", "will_close", "write")
+    __slots__ = (
+        "_connection",
+        "_must_reset",
+        "has_stalled",
+        "is_tunnel",
+        "speaks_chunked",
+        "will_close",
+        "write",
+    )
 
     def __init__(
         self, connection: ServerConnection, speaks_chunked: bool, will_close: bool
@@ -30,6 +38,9 @@ class Caller:
         self._connection = connection
         self.speaks_chunked = speaks_chunked
         self.will_close = will_close
+        self.is_tunnel = False
+        self.has_stalled = False
+        """It was given up because it did not read."""
         self._must_reset = False
         transport = connection.transport
         self.write: Callable[[bytes], object] = (

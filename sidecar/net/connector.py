@@ -67,10 +67,14 @@ class ClientConnection(ResponseHandler):
             self.force_close()
             receiver.lost(exc)
 
+    @property
+    def is_writable(self) -> bool:
+        """Less than the high-water mark waits to be sent, or nobody is there."""
+        return not self._paused or self.transport is None
+
     async def writable(self) -> None:
-        """Wait until less than the high-water mark waits to be sent."""
-        if self._paused and self.transport is not None:
-            await self._drain_helper()
+        """Wait for it."""
+        await self._drain_helper()
 
     def pause(self) -> None:
         """Stop reading: the caller is slow."""
@@ -133,10 +137,11 @@ class Connector(TCPConnector):
             protocol.close()
         return None
 
-    async def open_new(self) -> ClientConnection:
+    async def open_new(self, within_s: float | None = None) -> ClientConnection:
         """A new connection. Raises what the connector raises, and TimeoutError."""
         began = monotonic()
-        async with asyncio.timeout(self._events.connect_timeout_s):
+        limits = [s for s in (within_s, self._events.connect_timeout_s) if s is not None]
+        async with asyncio.timeout(min(limits, default=None)):
             protocol = await self._create_connection(self._template, [], _NO_TIMEOUT)
         assert isinstance(protocol, ClientConnection)
         if self._closed:

@@ -15,12 +15,14 @@ from typing import Final
 
 import httptools
 
-from sidecar.core.heads import Framing, ResponseHead
+from sidecar.core.heads import SWITCHING, Framing, ResponseHead
 from sidecar.core.outcome import Reason
 from sidecar.pipeline.ports import Sink
 
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _MAX_INTERIM: Final = 100
+# 100 answers an Expect that never left us; the others are not defined.
+_FORWARDED_INTERIM: Final = frozenset({102, 103})
 _NO_BODY_STATUS: Final = frozenset({204, 304})
 
 
@@ -37,6 +39,7 @@ class ResponseReader:
         "_is_head_request",
         "_is_interim",
         "_is_streaming",
+        "_may_switch",
         "_more",
         "_new_head",
         "_parser",
@@ -47,12 +50,20 @@ class ResponseReader:
         "has_head",
         "is_clean",
         "is_done",
+        "is_tunnel",
         "read_at",
     )
 
     def __init__(
-        self, sink: Sink, is_head_request: bool, ending: asyncio.Future[Reason | None]
+        self,
+        sink: Sink,
+        is_head_request: bool,
+        may_switch: bool,
+        ending: asyncio.Future[Reason | None],
     ) -> None:
+        self._may_switch = may_switch
+        self.is_tunnel = False
+        """101 was said: what comes is another protocol's, and passed as it is."""
         self._sink = sink
         self._more = sink.more
         self._is_streaming = False
@@ -78,13 +89,21 @@ class ResponseReader:
         now = self.read_at = monotonic()
         self.bytes_received += len(data)
         if self._parser is None:
+            if self.is_tunnel and not self.ending.done():
+                self._pass(data, now)
             self.is_clean = False
             return
         reason: Reason | None = None
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # We never ask for an upgrade here.
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.is_tunnel:
+                self._parser = None
+                self._push(now)
+                if rest := data[upgrade.args[0] :]:
+                    self._pass(rest, now)
+                return
+            # Nobody asked for an upgrade.
             reason = Reason.BAD_FRAMING
         except httptools.HttpParserError:
             if self.is_done:
@@ -121,7 +140,7 @@ class ResponseReader:
             return
         if not self.has_head:
             self._finish(Reason.UPSTREAM_RESET)
-        elif exc is None and self._head.framing is Framing.EOF:
+        elif exc is None and (self.is_tunnel or self._head.framing is Framing.EOF):
             self.is_done = True
             self._push(self.read_at or monotonic())
             self._finish(None)
@@ -143,6 +162,12 @@ class ResponseReader:
         """The rest goes elsewhere."""
         self._sink = sink
         self._more = sink.more
+
+    def _pass(self, data: bytes, read_at: float) -> None:
+        try:
+            self._more(data, read_at)
+        except Exception as error:
+            self._break(error)
 
     def _push(self, read_at: float) -> None:
         head, self._new_head = self._new_head, None
@@ -186,6 +211,12 @@ class ResponseReader:
         if self.is_done or self._parser is None:
             return
         status = self._parser.get_status_code()
+        if status == SWITCHING and self._may_switch and self._grants_websocket():
+            self._head.finish(status, has_body=False)
+            self._new_head = self._head
+            self.has_head = self.is_tunnel = True
+            self.is_clean = False
+            return
         if status < 200:
             self._is_interim = True
             self._interim += 1
@@ -207,10 +238,21 @@ class ResponseReader:
 
     def on_message_complete(self) -> None:
         if self._is_interim:
-            self._is_interim = False
-            self._head = ResponseHead()
-        elif not self.is_done:
+            self._tell_interim()
+        elif not self.is_done and not self.is_tunnel:
             self._end()
+
+    def _grants_websocket(self) -> bool:
+        return (self._head.upgrade or b"").lower() == b"websocket"
+
+    def _tell_interim(self) -> None:
+        head, self._head = self._head, ResponseHead()
+        self._is_interim = False
+        assert self._parser is not None
+        status = self._parser.get_status_code()
+        if status in _FORWARDED_INTERIM:
+            head.finish(status, has_body=False)
+            self._sink.interim(head)
 
     def _end(self) -> None:
         self.is_done = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from time import monotonic
 from typing import Final, Protocol
 
 import httptools
@@ -35,7 +36,7 @@ class CallerEnd(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def hold(self) -> None:
-        """Stop reading."""
+        """Stop reading: too much of a body waits."""
 
     def release(self) -> None:
         """Read on."""
@@ -44,8 +45,11 @@ class CallerEnd(Protocol):
 class RequestTaker(CallerEnd, Protocol):
     """Who gets what was read."""
 
-    def arrived(self, head: RequestHead, body: RequestBody) -> None:
-        """A head is complete; its body follows."""
+    read_at: float
+    """Monotonic seconds of the read that is being parsed."""
+
+    def arrived(self, head: RequestHead, body: RequestBody) -> Refusal | None:
+        """A head is complete; its body follows. A Refusal if it is one too many."""
 
     def refused(self, refusal: Refusal) -> None:
         """The bytes are no request; nothing more is read."""
@@ -63,6 +67,7 @@ class RequestBody:
         "_size",
         "_waiter",
         "is_whole",
+        "wanted_at",
     )
 
     def __init__(self, end: CallerEnd, must_continue: bool) -> None:
@@ -74,6 +79,8 @@ class RequestBody:
         self._error: BodyError | None = None
         self._is_held = False
         self.is_whole = False
+        self.wanted_at: float | None = None
+        """Monotonic seconds since when somebody waits for more; None while nobody does."""
 
     def take(self) -> bytes:
         """What is buffered now."""
@@ -92,15 +99,16 @@ class RequestBody:
         return data
 
     async def more(self) -> bytes:
-        """Wait for bytes; b"" at the end. Raises BodyError where the framing is broken."""
+        """Wait for bytes; b"" at the end. Raises BodyError where it will never be whole."""
         if not self._pieces and not self.is_whole and self._error is None:
             if self._must_continue:
                 self._end.write(_CONTINUE)
             self._waiter = asyncio.get_running_loop().create_future()
+            self.wanted_at = monotonic()
             try:
                 await self._waiter
             finally:
-                self._waiter = None
+                self._waiter = self.wanted_at = None
         self._must_continue = False
         return self.take()
 
@@ -118,8 +126,8 @@ class RequestBody:
         self.is_whole = True
         self._wake()
 
-    def fail(self) -> None:
-        self._error = BodyError("the request body breaks its own framing")
+    def fail(self, error: BodyError) -> None:
+        self._error = error
         self._wake()
 
     def _wake(self) -> None:
@@ -141,6 +149,8 @@ class RequestReader:
         "_refusal",
         "_taker",
         "_target",
+        "_tunnel",
+        "head_began_at",
     )
 
     def __init__(self, taker: RequestTaker) -> None:
@@ -158,11 +168,17 @@ class RequestReader:
         """The bytes being read began with a request line, and no request before it."""
         self._is_primed = False
         """The parser stands in for another: it is told a head that was read already."""
+        self._tunnel: RequestBody | None = None
+        """Takes what follows a request for another protocol, whatever it is."""
+        self.head_began_at: float | None = None
+        """When the first byte of a head was read; None while its last was, too."""
 
     def feed(self, data: bytes) -> None:
         """Every byte read, as it came."""
         parser = self._parser
         if parser is None:
+            if self._tunnel is not None:
+                self._tunnel.feed(data)
             return
         self._is_first = self._body is None
         try:
@@ -184,10 +200,20 @@ class RequestReader:
         """The connection is gone: part with the parser, which holds us as we hold it."""
         self._parser = None
 
+    def end(self) -> None:
+        """The caller sends nothing more."""
+        if self._tunnel is not None:
+            self._tunnel.finish()
+
     def _go_on_as_http(self, rest: bytes) -> None:
-        """We do not upgrade, so what follows is the request's body. The parser has given up on it:
-        another one is told the framing and reads on."""
+        """Either the request may become a tunnel, or we do not upgrade, and what follows is its
+        body. The parser has given up on that: another one is told the framing and reads on."""
         body, self._is_last = self._body, True
+        if self._tunnel is not None:
+            self._parser = None
+            if rest:
+                self._tunnel.feed(rest)
+            return
         if body is None or body.is_whole:
             self._parser = None
             return
@@ -206,13 +232,18 @@ class RequestReader:
         self._parser = None
         body, self._body = self._body, None
         if body is not None and not body.is_whole:
-            body.fail()
+            message = "the request body breaks its own framing"
+            body.fail(BodyError(Reason.BAD_REQUEST, message))
         elif self._refusal is not None:
             self._taker.refused(self._refusal)
         elif not self._is_last:
             self._taker.refused(_refusal_of(error, data if self._is_first else b""))
 
     # --- what the parser tells ---
+
+    def on_message_begin(self) -> None:
+        if not self._is_primed:
+            self.head_began_at = self._taker.read_at
 
     def on_url(self, piece: bytes) -> None:
         self._target += piece
@@ -239,6 +270,7 @@ class RequestReader:
         parser = self._parser
         if self._is_primed or parser is None:
             return
+        self.head_began_at = None
         major, _, minor = parser.get_http_version().partition(".")
         target, headers = self._target, self._headers
         if major != "1" or minor not in ("0", "1"):
@@ -253,12 +285,16 @@ class RequestReader:
         head.must_close = is_upgrade or minor == "0" or not parser.should_keep_alive()
         self._is_last = head.must_close
         body = self._body = RequestBody(self._taker, head.expect is not None and minor == "1")
+        if head.wants_websocket:
+            self._tunnel = body
         self._target = b""
         self._head_bytes = 0
         self._is_first = False
         if not is_upgrade:
             self._headers = []
-        self._taker.arrived(head, body)
+        if (refusal := self._taker.arrived(head, body)) is not None:
+            self._body = None
+            self._refuse(refusal)
 
     def on_body(self, piece: bytes) -> None:
         if self._body is not None:
@@ -266,7 +302,7 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         body, parser = self._body, self._parser
-        if body is None or parser is None:
+        if body is None or parser is None or self._tunnel is not None:
             return
         if not self._is_primed and parser.should_upgrade() and _has_body(self._headers):
             return  # the parser takes the rest for another protocol; see _go_on_as_http

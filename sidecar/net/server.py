@@ -13,23 +13,43 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from sidecar.core.heads import RequestHead
-from sidecar.core.outcome import Refusal
+from sidecar.core.outcome import Reason, Refusal
+from sidecar.net.departures import Departures
 from sidecar.net.requests import RequestBody, RequestReader
 from sidecar.pipeline.ports import BodyError
+from sidecar.policies.patience import Rule, Waiting, due_at
 
-_MAX_ARRIVALS: Final = 32
-_KEEPALIVE_S: Final = 300.0
+if TYPE_CHECKING:
+    from sidecar.net.caller import Caller
+
+_HELD_ARRIVALS: Final = 32
+"""So many requests may wait for their turn before the caller is held."""
+_MAX_ARRIVALS: Final = 256
+"""What one read may bring on top of them."""
 _LINGER_S: Final = 2.0
+_TOO_SLOW: Final = Refusal(
+    Reason.CLIENT_TIMEOUT, "the request head did not come within listen.timeouts.headers"
+)
+_TOO_MANY: Final = Refusal(
+    Reason.BAD_REQUEST, f"more than {_MAX_ARRIVALS} requests wait for an answer on this connection"
+)
 
 
 class ServerEvents(Protocol):
-    """What a connection of the caller's side tells its listener."""
+    """What a connection of the caller's side tells and asks its listener."""
+
+    departures: Departures
+    is_draining: bool
+    """Each answer is its connection's last."""
+
+    def opened(self, connection: ServerConnection) -> None:
+        """One more."""
 
     async def serve(
         self, connection: ServerConnection, head: RequestHead, body: RequestBody
@@ -46,7 +66,26 @@ class ServerEvents(Protocol):
 class ServerConnection(RequestHandler):
     """One caller's connection. `on_full` and `on_drained` follow the write buffer (64 KiB)."""
 
-    __slots__ = ("_arrivals", "_events", "_reader", "_refusal", "on_drained", "on_full", "read_at")
+    __slots__ = (
+        "_arrivals",
+        "_body",
+        "_events",
+        "_is_body_held",
+        "_is_flushing",
+        "_is_queue_held",
+        "_reader",
+        "_refusal",
+        "_unread_at",
+        "_unread_bytes",
+        "_watched",
+        "caller",
+        "idle_since",
+        "is_surplus",
+        "is_used",
+        "on_drained",
+        "on_full",
+        "read_at",
+    )
 
     def __init__(self, manager: web.Server, events: ServerEvents, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -56,26 +95,61 @@ class ServerConnection(RequestHandler):
         """Heads that were read and wait for their turn."""
         self._refusal: Refusal | None = None
         """Why nothing more is read; told when the arrivals before it are served."""
-        self.read_at = 0.0
-        """Monotonic seconds of the last read."""
+        self._body: RequestBody | None = None
+        """That of the request which is being served."""
+        self._is_body_held = self._is_queue_held = False
+        self._watched: int | None = None
+        """The descriptor, while reading is held."""
+        self._is_flushing = False
+        self._unread_bytes = 0
+        self._unread_at: float | None = None
+        """When the caller was last seen to read; None while nothing waits for it."""
+        self.caller: Caller | None = None
+        """Where the answer goes to that is being given."""
+        self.read_at = self.idle_since = monotonic()
+        """Monotonic seconds of the last read, and of the last answer (or the beginning)."""
+        self.is_used = False
+        """A request came on it."""
+        self.is_surplus = False
+        """There was no room for it: its first request is its last, and is refused."""
         self.on_full: Callable[[], None] | None = None
         self.on_drained: Callable[[], None] | None = None
 
     # --- what the transport tells ---
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._events.opened(self)
+
     def data_received(self, data: bytes) -> None:
         self.read_at = monotonic()
         self._reader.feed(data)
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio allows it
+        transport, caller = self.transport, self.caller
+        if caller is not None and caller.is_tunnel and transport and transport.can_write_eof():
+            # The other protocol has its own way to part: the rest of it still comes down.
+            self._reader.end()
+            return True
         # A half-closed caller counts as gone. While writing is paused, asyncio would only notice
         # after the buffer has drained, which may be never.
         if self._request_in_progress and self._task_handler is not None:
             self._task_handler.cancel()
+        return None
+
+    def departed(self) -> None:
+        """The caller has ended its side while nobody read from it."""
+        self._watched = None
+        task, transport = self._task_handler, self.transport
+        if task is not None:
+            task.cancel()
+        if transport is not None:
+            transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         self._reader.lost()
+        self._unwatch()
         if self._arrivals:
             self._events.never_served(len(self._arrivals))
             self._arrivals.clear()
@@ -87,6 +161,7 @@ class ServerConnection(RequestHandler):
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unread_at = None
         if self.on_drained is not None:
             self.on_drained()
 
@@ -102,20 +177,28 @@ class ServerConnection(RequestHandler):
             return
         _, high = transport.get_write_buffer_limits()
         transport.set_write_buffer_limits(high=0)
+        self._is_flushing = True
         try:
             await self._drain_helper()
         finally:
+            self._is_flushing = False
             if self.transport is not None:
                 transport.set_write_buffer_limits(high=high)
 
     # --- what the reader tells ---
 
-    def arrived(self, head: RequestHead, body: RequestBody) -> None:
+    def arrived(self, head: RequestHead, body: RequestBody) -> Refusal | None:
         """A head is complete; its body follows."""
+        waiting = len(self._arrivals)
+        if waiting == _MAX_ARRIVALS:
+            return _TOO_MANY
+        self.is_used = True
         self._arrivals.append((head, body))
-        if len(self._arrivals) == _MAX_ARRIVALS:
-            self.hold()
+        if waiting + 1 >= _HELD_ARRIVALS and not self._is_queue_held:
+            self._is_queue_held = True
+            self._hold_reading()
         self._wake()
+        return None
 
     def refused(self, refusal: Refusal) -> None:
         """The bytes are no request."""
@@ -128,12 +211,31 @@ class ServerConnection(RequestHandler):
             self.transport.write(data)
 
     def hold(self) -> None:
-        """Stop reading."""
-        self._pause_transport_reading()
+        """Stop reading: too much of a body waits."""
+        self._is_body_held = True
+        self._hold_reading()
 
     def release(self) -> None:
-        """Read on."""
-        self._resume_transport_reading()
+        """Read on, as far as the body is concerned."""
+        self._is_body_held = False
+        self._read_on()
+
+    def _hold_reading(self) -> None:
+        self._pause_transport_reading()
+        transport = self.transport
+        if self._watched is None and transport is not None and not transport.is_closing():
+            self._watched = transport.get_extra_info("socket").fileno()
+            self._events.departures.watch(self._watched, self.departed)
+
+    def _read_on(self) -> None:
+        if not self._is_body_held and not self._is_queue_held:
+            self._unwatch()
+            self._resume_transport_reading()
+
+    def _unwatch(self) -> None:
+        if self._watched is not None:
+            self._events.departures.unwatch(self._watched, self.departed)
+            self._watched = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -147,7 +249,8 @@ class ServerConnection(RequestHandler):
             if not self._arrivals:
                 if self._refusal is not None:
                     self._events.refuse(self, self._refusal)
-                    await self._part()
+                    if not self.is_surplus:
+                        await self._part()
                     break
                 self._waiter = self._loop.create_future()
                 try:
@@ -155,30 +258,89 @@ class ServerConnection(RequestHandler):
                 finally:
                     self._waiter = None
                 continue
-            if len(self._arrivals) == _MAX_ARRIVALS:
-                self.release()
             head, body = self._arrivals.popleft()
+            if self._is_queue_held and len(self._arrivals) < _HELD_ARRIVALS:
+                self._is_queue_held = False
+                self._read_on()
             self._request_in_progress = True
+            self._body = body
             try:
                 may_keep = await self._events.serve(self, head, body)
             finally:
                 self._request_in_progress = False
+                self._body = None
+            self.idle_since = monotonic()
             if not body.is_whole:
                 may_keep = False
-                await self._swallow(body)
-            if may_keep:
-                self._await_next()
+                if not head.wants_websocket:
+                    await self._swallow(body)
+            may_keep = may_keep and not self._events.is_draining
         self._task_handler = None
         if self.transport is not None:
             self.transport.close()
 
-    def _await_next(self) -> None:
-        """Let the idle timer end the connection if no further request comes."""
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if self._keepalive_handle is None:
-            self._keepalive_handle = self._loop.call_at(
-                self._next_keepalive_close_time, self._process_keepalive
-            )
+    # --- how long the caller may take ---
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing was asked that is not answered, not even in part."""
+        return not (
+            self._request_in_progress
+            or self._arrivals
+            or self._reader.head_began_at is not None
+            or self._refusal is not None
+            or self._force_close
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """A request is being served, or waits for it."""
+        return self._request_in_progress or bool(self._arrivals)
+
+    def look(self, rule: Rule, now: float) -> None:
+        """Give the caller up if it has taken too long."""
+        wait = self._wait(now)
+        if wait is None or now < due_at(rule, *wait):
+            return
+        match wait[0]:
+            case Waiting.BODY:
+                if self._body is not None:
+                    message = "the request body did not come on within listen.timeouts.body"
+                    self._body.fail(BodyError(Reason.CLIENT_TIMEOUT, message))
+            case Waiting.READING:
+                if self.caller is not None:
+                    self.caller.has_stalled = True
+                self.departed()
+            case Waiting.HEAD if self._reader.head_began_at is not None or self.is_surplus:
+                self.give_up(_TOO_SLOW)
+            case _:
+                if self.transport is not None:
+                    self.transport.close()
+
+    def _wait(self, now: float) -> tuple[Waiting, float] | None:
+        """What the caller is waited for, and since when it has not come on."""
+        if self.writing_paused or self._is_flushing:
+            return Waiting.READING, self._last_seen_to_read(now)
+        if self._request_in_progress:
+            wanted_at = self._body.wanted_at if self._body is not None else None
+            return None if wanted_at is None else (Waiting.BODY, max(wanted_at, self.read_at))
+        if self._refusal is not None or self._arrivals:
+            return None
+        if (began_at := self._reader.head_began_at) is not None:
+            return Waiting.HEAD, max(self.idle_since, began_at)
+        return (Waiting.NEXT if self.is_used else Waiting.HEAD), self.idle_since
+
+    def _last_seen_to_read(self, now: float) -> float:
+        """Asked again and again: what waits for the caller has become less, or not."""
+        size = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        if self._unread_at is None or size != self._unread_bytes:
+            self._unread_bytes, self._unread_at = size, now
+        return self._unread_at
+
+    def give_up(self, refusal: Refusal) -> None:
+        """Read nothing more, and say why."""
+        self._reader.lost()
+        self.refused(refusal)
 
     async def _part(self) -> None:
         """End after an answer to bytes that were no request: more of them may be on their way."""
@@ -206,6 +368,11 @@ class Server(web.Server):
         super().__init__(_never_called, handler_cancellation=True)
         self._events = events
 
+    @property
+    def callers(self) -> list[ServerConnection]:
+        """All connections that are open."""
+        return self.connections  # type: ignore[return-value]  # `__call__` makes no others
+
     async def end_all(self) -> None:
         """Cancel what is being served, close every connection, and wait until all is settled."""
         tasks = [conn._task_handler for conn in self.connections if conn._task_handler]
@@ -220,7 +387,7 @@ class Server(web.Server):
             self,
             self._events,
             loop=self._loop,
-            keepalive_timeout=_KEEPALIVE_S,
+            keepalive_timeout=0,  # `look` sees to it
             access_log=None,
         )
 

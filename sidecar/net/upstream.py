@@ -89,14 +89,16 @@ class HttpUpstream:
             self._last_end = "aged"
         return too_old
 
-    async def connect(self, must_be_new: bool) -> PooledWire | Reason:
-        """A connection, from the pool if it may be; a Reason if none can be had."""
+    async def connect(
+        self, must_be_new: bool, within_s: float | None = None
+    ) -> PooledWire | Reason:
+        """A connection, from the pool if it may be; a Reason if none can be had (in time)."""
         connector = self._connector
         if not must_be_new and (idle := connector.take_idle()) is not None:
             return PooledWire(connector, idle, is_reused=True)
         why = "stale" if must_be_new else self._why_new()
         try:
-            protocol = await connector.open_new()
+            protocol = await connector.open_new(within_s)
         except CONNECT_ERRORS as error:
             return reason_of_connect(error)
         self._opened.connection_opened(self.name, why)

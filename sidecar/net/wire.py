@@ -32,6 +32,7 @@ class PooledWire:
         "_lingering",
         "_protocol",
         "_reader",
+        "blocked_at",
         "connect_s",
         "is_paused",
         "is_reused",
@@ -49,6 +50,7 @@ class PooledWire:
         self.connect_s = protocol.connect_s
         self.is_paused = False
         self.sent_at: float | None = None
+        self.blocked_at: float | None = None
         self.send: Callable[[bytes], object] = (
             _write_nowhere if protocol.transport is None else protocol.transport.write
         )
@@ -67,15 +69,28 @@ class PooledWire:
 
     async def writable(self) -> None:
         """Wait until less than 64 KiB wait to be sent. A lost connection is told by `receive`."""
+        if self._protocol.is_writable:
+            return
+        self.blocked_at = monotonic()
         try:
             await self._protocol.writable()
         except ConnectionError:
             return
+        finally:
+            self.blocked_at = None
 
-    def receive(self, sink: Sink, is_head: bool) -> asyncio.Future[Reason | None]:
+    def send_end(self) -> None:
+        """Nothing more will be sent. TLS has no such word: there only the end of all tells it."""
+        transport = self._protocol.transport
+        if transport is not None and transport.can_write_eof():
+            transport.write_eof()
+
+    def receive(
+        self, sink: Sink, is_head: bool, may_switch: bool = False
+    ) -> asyncio.Future[Reason | None]:
         """Push the response into `sink`."""
         ending: asyncio.Future[Reason | None] = asyncio.get_running_loop().create_future()
-        reader = self._reader = ResponseReader(sink, is_head, ending)
+        reader = self._reader = ResponseReader(sink, is_head, may_switch, ending)
         protocol = self._protocol
         protocol.receiver = reader
         if protocol.transport is None or protocol.transport.is_closing():
@@ -160,6 +175,9 @@ class _Rest:
 
     def more(self, body: bytes, read_at: float) -> None:
         self.take(None, body, False, read_at)
+
+    def interim(self, head: ResponseHead) -> None:
+        """The head has come already."""
 
     def take(self, head: ResponseHead | None, body: bytes, is_end: bool, read_at: float) -> None:
         self._bytes_left -= len(body)

@@ -38,7 +38,9 @@ async def handle(inbound: Inbound, client: Client, plan: Plan, desk: Desk) -> No
         if not client.is_flushed:
             await client.flushed()
     except asyncio.CancelledError:
-        if not exchange.is_delivered:
+        if client.has_stalled:
+            exchange.fail(Reason.CLIENT_WRITE_STALL)
+        elif not exchange.is_delivered:
             exchange.fail(Reason.CLIENT_LEFT)
         raise
     except Exception:

@@ -16,7 +16,7 @@ from sidecar.core.outcome import Reason, Refusal
 from sidecar.dialects.model import model_asked
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import BodyError, Desk
-from sidecar.policies import hosts, keys
+from sidecar.policies import auth, hosts, keys, paths
 from sidecar.policies.routing import Asked, Routed
 
 _CHUNKED: Final = [b"chunked"]
@@ -31,6 +31,8 @@ async def accept(exchange: Exchange, desk: Desk) -> Refusal | None:
         exchange.client.will_close = True
         return refusal
     refusal = hosts.refuse(_text(head.host), _text(head.origin), plan.allowed_hosts)
+    if refusal is None and plan.tokens is not None:
+        refusal = _admit(head, plan.tokens)
     if refusal is None:
         refusal = _too_large(exchange, head.content_length or 0)
     if refusal is None and not plan.router.wants_model:
@@ -66,6 +68,15 @@ def _refuse_head(head: RequestHead) -> Refusal | None:
     return None
 
 
+def _admit(head: RequestHead, tokens: tuple[bytes, ...]) -> Refusal | None:
+    admitted = auth.admit(head.credentials, head.sidecar_token, tokens)
+    if isinstance(admitted, Refusal):
+        return admitted
+    if admitted.spent is not None:
+        head.spend(*admitted.spent)
+    return None
+
+
 def _route(exchange: Exchange, desk: Desk) -> Refusal | None:
     head, router = exchange.head, exchange.plan.router
     mark = keys.UNMARKED
@@ -79,7 +90,10 @@ def _route(exchange: Exchange, desk: Desk) -> Refusal | None:
         asked = asked._replace(model=model)
     routed = router.route(asked)
     if isinstance(routed, Routed):
-        exchange.target = exchange.plan.targets[routed.upstream]
+        target = exchange.plan.targets[routed.upstream]
+        if target.has_base_path and paths.climbs(routed.target):
+            return Refusal(Reason.BAD_REQUEST, "the path leads out of the upstream's base path")
+        exchange.target = target
         exchange.route = routed.route
         exchange.upstream_target = routed.target
         desk.begin(exchange)
@@ -111,7 +125,7 @@ async def _read_body(exchange: Exchange, desk: Desk) -> Refusal | None:
         try:
             await _fill(exchange, limit)
         except BodyError as error:
-            return Refusal(Reason.BAD_REQUEST, str(error))
+            return Refusal(error.reason, str(error))
         exchange.ready_at = desk.now()
     exchange.request_bytes = len(exchange.body)
     exchange.is_replayable = exchange.is_body_read

@@ -51,6 +51,8 @@ def answer(exchange: Exchange, refusal: Refusal, desk: Desk) -> None:
         f"x-sidecar-error: {refusal.reason.value}",
         *(f"{name}: {value}" for name, value in error_headers(dialect, status)),
     ]
+    if status == 401:
+        lines.append("www-authenticate: Bearer")  # RFC 9110 §15.5.2 asks for it
     if refusal.retry_after_s is not None:
         lines.append(f"retry-after: {refusal.retry_after_s}")
     is_consumed = exchange.is_body_read or head.framing is Framing.NONE

@@ -17,9 +17,11 @@ from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.graph import Target
 from sidecar.pipeline.ports import Desk, Wire
 from sidecar.pipeline.relay import Relay
+from sidecar.pipeline.tunnel import carry
 from sidecar.pipeline.upload import framed_whole, stream_up
 from sidecar.pipeline.watch import Watch
 from sidecar.policies.resend import Loss, is_effect_free, may_resend
+from sidecar.policies.timeouts import Rule, lowered
 
 _WORDS: Final = {
     Reason.DNS_FAILED: "the name of upstream '{0}' could not be resolved",
@@ -28,19 +30,28 @@ _WORDS: Final = {
     Reason.UPSTREAM_RESET: "upstream '{0}' closed the connection before it answered",
     Reason.BAD_UPSTREAM_RESPONSE: "upstream '{0}' answered with something that is not HTTP/1.1",
     Reason.BAD_REQUEST: "the request body breaks its own framing; '{0}' never saw it whole",
+    Reason.CLIENT_TIMEOUT: "the request body did not come on within listen.timeouts.body",
     Reason.REQUEST_TOO_LARGE: "the request body is larger than listen.max_request_body",
     Reason.FIRST_BYTE_TIMEOUT: "upstream '{0}' did not answer within `timeouts.first_byte`",
-    Reason.DEADLINE_EXCEEDED: "upstream '{0}' did not finish within `timeouts.total`",
+    Reason.DEADLINE_EXCEEDED: "upstream '{0}' did not finish in time (`timeouts.total`, or the"
+    " caller's x-sidecar-timeout-ms)",
 }
 
 
 async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | None:
     """None once the answer is relayed (or visibly cut); a Refusal if nothing was sent yet."""
+    head = exchange.head
+    limits = lowered(target.timeouts, head.read_timeout, head.timeout_ms)
+    exchange.is_callers_deadline = limits.is_callers_total
+    rule = limits.rule
     must_be_new = False
     while True:
         began = desk.now()
-        wire = await target.upstream.connect(must_be_new)
+        left_s = None if rule.total_s is None else exchange.t0 + rule.total_s - began
+        wire = await target.upstream.connect(must_be_new, left_s)
         if isinstance(wire, Reason):
+            if left_s is not None and desk.now() - began >= left_s:
+                wire = Reason.DEADLINE_EXCEEDED
             _note(exchange, target, wire, desk.now() - began)
             return _refusal(target, wire)
         connect_wait_s = 0.0 if wire.is_reused else desk.now() - began
@@ -48,9 +59,11 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
         exchange.connection = "reused" if wire.is_reused else "new"
         relay = Relay(exchange, desk)
         try:
-            reason = await _exchange_with(exchange, target, wire, relay, desk)
+            reason = await _exchange_with(exchange, target, wire, relay, rule, desk)
         except asyncio.CancelledError:
             left = None if exchange.is_delivered else Reason.CLIENT_LEFT
+            if exchange.client.has_stalled:
+                left = Reason.CLIENT_WRITE_STALL
             _note(exchange, target, left, desk.now() - began)
             raise
         _note(exchange, target, reason, desk.now() - began)
@@ -67,21 +80,25 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
 
 
 async def _exchange_with(
-    exchange: Exchange, target: Target, wire: Wire, relay: Relay, desk: Desk
+    exchange: Exchange, target: Target, wire: Wire, relay: Relay, rule: Rule, desk: Desk
 ) -> Reason | None:
     """None if the whole response was relayed, else why not. Ends the wire."""
     client = exchange.client
-    watch = Watch(target.timeouts, exchange.t0, wire)
+    head = exchange.head
+    watch = Watch(rule, exchange.t0, wire)
     desk.watches.add(watch)
     upload: asyncio.Task[None] | None = None
     try:
-        ending = wire.receive(relay, exchange.head.method == "HEAD")
+        ending = wire.receive(relay, head.method == "HEAD", head.wants_websocket)
         client.follow(wire)
-        message = target.upstream.head(exchange.head, exchange.upstream_target)
+        message = target.upstream.head(head, exchange.upstream_target)
         if exchange.is_replayable:
             wire.send(message + framed_whole(exchange))
             wire.mark_sent()
             desk.overhead_request.add(desk.now() - exchange.ready_at)
+            if head.wants_websocket:
+                relay.switched = asyncio.Event()
+                upload = asyncio.create_task(carry(exchange, wire, relay.switched), name="tunnel")
         else:
             wire.send(message)
             upload = asyncio.create_task(stream_up(exchange, wire), name="upload")

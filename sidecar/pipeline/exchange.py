@@ -44,8 +44,10 @@ class Exchange:
         "inbound",
         "is_begun",
         "is_body_read",
+        "is_callers_deadline",
         "is_delivered",
         "is_replayable",
+        "operation",
         "plan",
         "ready_at",
         "reason",
@@ -82,6 +84,9 @@ class Exchange:
         """The moment from which we could have sent: head and held body were in."""
         self.attempts: list[Attempt] = []
         self.connection: str | None = None
+        self.operation: str | None = None
+        self.is_callers_deadline = False
+        """`total` was lowered by the caller, who is then to blame if it is passed."""
         self.status: int | None = None
         self.upstream_status: int | None = None
         self.answered_at: float | None = None
@@ -115,6 +120,7 @@ class Exchange:
             "request_id": self.request_id,
             "upstream": self.upstream,
             "route": self.route,
+            "operation": self.operation,
             "method": head.method,
             "path": _path(head),
             "phase": self.state,
@@ -132,6 +138,8 @@ class Exchange:
         if reason is not None:
             meaning = MEANING[reason]
             outcome, fault = meaning.outcome, meaning.fault
+            if reason is Reason.DEADLINE_EXCEEDED and self.is_callers_deadline:
+                fault = Fault.CALLER
         target, head = self.target, self.head
         return Record(
             request_id=self.request_id,
@@ -140,6 +148,7 @@ class Exchange:
             route=self.route,
             dialect=target.dialect if target else None,
             provider=target.provider if target else None,
+            operation=self.operation,
             method=None if head is UNREADABLE else head.method,
             path=_path(head),
             status=self.status,

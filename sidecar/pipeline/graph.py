@@ -24,6 +24,7 @@ class Target:
     dialect: str
     provider: str | None
     timeouts: timeouts.Rule
+    has_base_path: bool
     upstream: Upstream
 
 
@@ -34,6 +35,8 @@ class Plan:
     router: routing.Router
     targets: Mapping[str, Target]
     allowed_hosts: tuple[str, ...] | None
+    tokens: tuple[bytes, ...] | None
+    """One of them is asked of every caller; None: nothing is."""
     max_request_body_bytes: int | None
     hash: str
     replay_limit_bytes: int = REPLAY_LIMIT_BYTES

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class BodyError(SidecarError):
-    """The caller's body does not hold to its own framing."""
+    """The caller's body will never be whole; `reason` says whose doing that is."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Body(Protocol):
@@ -37,7 +41,7 @@ class Body(Protocol):
         """What is buffered now; b"" if nothing."""
 
     async def more(self) -> bytes:
-        """Wait for bytes; b"" at the end. Raises BodyError where the framing is broken."""
+        """Wait for bytes; b"" at the end. Raises BodyError where it will never be whole."""
 
 
 class Source(Protocol):
@@ -72,6 +76,13 @@ class Client(Protocol):
     will_close: bool
     """The connection ends after this exchange; say so in the head."""
 
+    is_tunnel: bool
+    """Another protocol is spoken now, and the end of the caller's bytes is no leaving."""
+
+    @property
+    def has_stalled(self) -> bool:
+        """It was given up because it did not read."""
+
     @property
     def speaks_chunked(self) -> bool:
         """False for HTTP/1.0: a body of unknown length then ends with the connection."""
@@ -86,6 +97,9 @@ class Sink(Protocol):
 
     def more(self, body: bytes, read_at: float) -> None:
         """`take` for the usual case, once per event: body bytes after the head, not the end."""
+
+    def interim(self, head: ResponseHead) -> None:
+        """A head before the final one that callers may want: 102 or 103."""
 
 
 class Wire(Protocol):
@@ -107,6 +121,10 @@ class Wire(Protocol):
         """Monotonic seconds of the last request byte; None while the upload goes on."""
 
     @property
+    def blocked_at(self) -> float | None:
+        """Since when the upstream has not taken what waits for it; None while it does."""
+
+    @property
     def read_at(self) -> float | None:
         """Monotonic seconds of the last read; None before the first byte."""
 
@@ -120,8 +138,13 @@ class Wire(Protocol):
     async def writable(self) -> None:
         """Wait until less than 64 KiB wait to be sent."""
 
-    def receive(self, sink: Sink, is_head: bool) -> Awaitable[Reason | None]:
-        """Push the response into `sink`; the result is None when it is whole, else why not."""
+    def receive(self, sink: Sink, is_head: bool, may_switch: bool) -> Awaitable[Reason | None]:
+        """Push the response into `sink`; the result is None when it is whole, else why not.
+        `is_head`: it was asked for with HEAD. `may_switch`: 101 makes a tunnel of it, which is
+        whole when the upstream ends it."""
+
+    def send_end(self) -> None:
+        """Nothing more will be sent, and the upstream may know it."""
 
     @property
     def is_paused(self) -> bool: ...
@@ -146,8 +169,8 @@ class Wire(Protocol):
 class Upstream(Protocol):
     """One configured upstream: its pool and its head."""
 
-    async def connect(self, must_be_new: bool) -> Wire | Reason:
-        """A connection from the pool, or a new one; a Reason if none can be had."""
+    async def connect(self, must_be_new: bool, within_s: float | None) -> Wire | Reason:
+        """A connection from the pool, or a new one; a Reason if none can be had (in time)."""
 
     def head(self, head: RequestHead, target: str) -> bytes:
         """The request head to send for the caller's head and the target after routing."""

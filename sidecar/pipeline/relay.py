@@ -8,7 +8,9 @@ Order matters here: write first, read the copy after.
 
 from __future__ import annotations
 
-from sidecar.core.heads import Framing, ResponseHead
+import asyncio
+
+from sidecar.core.heads import SWITCHING, Framing, ResponseHead
 from sidecar.dialects import terminal
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import Desk
@@ -34,6 +36,7 @@ class Relay:
         "is_unfinished",
         "is_whole",
         "must_reset",
+        "switched",
     )
 
     def __init__(self, exchange: Exchange, desk: Desk) -> None:
@@ -49,6 +52,14 @@ class Relay:
         self.is_whole = False
         self.is_unfinished = False
         self.must_reset = False
+        self.switched: asyncio.Event | None = None
+        """Set by 101, for whoever carries the caller's bytes then."""
+
+    def interim(self, head: ResponseHead) -> None:
+        """102 and 103, to callers who know what an interim answer is."""
+        client = self._exchange.client
+        if client.speaks_chunked:
+            self._write(head.for_client(speaks_chunked=True, closes=False))
 
     def take(self, head: ResponseHead | None, body: bytes, is_end: bool, read_at: float) -> None:
         """One read's worth of the response."""
@@ -80,6 +91,13 @@ class Relay:
         if self._watch is not None:
             self._watch.feed(body)
 
+    def _switch(self, head: ResponseHead) -> bytes:
+        # An end of the connection is the tunnel's own: only a reset shows that it was cut.
+        self._exchange.client.is_tunnel = self.must_reset = True
+        if self.switched is not None:
+            self.switched.set()
+        return head.for_client(speaks_chunked=True, closes=False)
+
     @property
     def is_delivered(self) -> bool:
         """The caller has all it can want: the whole answer, or a stream's terminal event."""
@@ -91,6 +109,8 @@ class Relay:
         exchange.answered_at = read_at
         exchange.status = exchange.upstream_status = head.status
         self.has_begun = True
+        if head.status == SWITCHING:
+            return self._switch(head)
         if not exchange.is_body_read:
             # An early answer: what is left of the upload will not be read.
             client.will_close = True

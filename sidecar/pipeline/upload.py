@@ -45,8 +45,8 @@ async def stream_up(exchange: Exchange, wire: Wire) -> None:
             if limit is not None and exchange.request_bytes > limit:
                 wire.fail(Reason.REQUEST_TOO_LARGE)
                 return
-    except BodyError:
-        wire.fail(Reason.BAD_REQUEST)
+    except BodyError as error:
+        wire.fail(error.reason)
         return
     if is_chunked:
         wire.send(_LAST_CHUNK)

@@ -35,7 +35,10 @@ class Watch:
         wire = self._wire
         # A reader that is held back by a slow caller is not a silent provider.
         read_at = now if wire.is_paused else wire.read_at
-        verdict = due(self._rule, Progress(self._t0, wire.sent_at, read_at), now)
+        if read_at is not None and wire.sent_at is not None:
+            # In a tunnel, what the caller says is life, too.
+            read_at = max(read_at, wire.sent_at)
+        verdict = due(self._rule, Progress(self._t0, wire.sent_at, read_at, wire.blocked_at), now)
         if isinstance(verdict, Reason):
             self.due_at = float("inf")
             wire.fail(verdict)

@@ -16,6 +16,7 @@ _WHOLE = Record(
     route="builtin",
     dialect="openai",
     provider="openai",
+    operation=None,
     method="POST",
     path="/v1/chat/completions",
     status=200,

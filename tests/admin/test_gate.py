@@ -10,11 +10,17 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from sidecar.admin import gate
+from sidecar.core.secret import Secret
 
 _Check = Callable[[ClientSession, str], Awaitable[None]]
 
 
-def _serve(check: _Check, allowed: tuple[str, ...] | None, failed: list[str]) -> None:
+def _serve(
+    check: _Check,
+    allowed: tuple[str, ...] | None,
+    failed: list[str],
+    token: Secret | None = None,
+) -> None:
     async def fine(_: web.Request) -> web.Response:
         return web.Response(text="fine")
 
@@ -25,7 +31,7 @@ def _serve(check: _Check, allowed: tuple[str, ...] | None, failed: list[str]) ->
         raise web.HTTPRequestEntityTooLarge(1, 2)
 
     async def run() -> None:
-        app = web.Application(middlewares=[gate.make_gate(lambda: allowed, failed.append)])
+        app = web.Application(middlewares=[gate.make_gate(lambda: allowed, token, failed.append)])
         app.router.add_get("/fine", fine)
         app.router.add_get("/broken", broken)
         app.router.add_get("/too-large", too_large)

@@ -33,6 +33,7 @@ def _sources() -> Sources:
         readiness=lambda: (True, "taking requests"),
         loop_lag_s=lambda: 0.002,
         allowed_hosts=lambda: ("127.0.0.1",),
+        drain=lambda: {"draining": True, "in_flight": 1, "drain_ms": 25000},
     )
 
 
@@ -136,5 +137,5 @@ def test_the_index_lists_every_path() -> None:
     listed = [line.split()[0] for line in text.splitlines()]
     assert listed == [
         *("/", "/metrics", "/livez", "/readyz", "/healthz", "/streams", "/exchanges"),
-        *("/upstreams", "/config"),
+        *("/upstreams", "/config", "POST"),
     ]

@@ -27,6 +27,7 @@ _SOURCES = Sources(
     readiness=lambda: (True, "taking requests"),
     loop_lag_s=lambda: 0.0,
     allowed_hosts=lambda: ("127.0.0.1", "::1", "localhost"),
+    drain=dict,
 )
 
 

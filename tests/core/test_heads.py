@@ -163,3 +163,83 @@ def test_what_a_connection_header_of_an_answer_names_stays_on_its_hop() -> None:
     assert b"X-Hop" not in head.for_client(True, False)
     assert head.framing is Framing.CHUNKED
     assert b"Transfer-Encoding" not in head.for_client(False, False)
+
+
+WEBSOCKET = (
+    (b"Connection", b"keep-alive, Upgrade"),
+    (b"Upgrade", b"WebSocket"),
+    (b"Sec-WebSocket-Key", b"x"),
+)
+
+
+def test_a_websocket_keeps_the_two_headers_that_ask_for_it() -> None:
+    head = RequestHead("GET", "/v1/realtime", 1, (HOST, *WEBSOCKET))
+    assert head.wants_websocket
+    assert _up(head)[1:] == [
+        b"Host: api.example",
+        b"Connection: keep-alive, Upgrade",
+        b"Upgrade: WebSocket",
+        b"Sec-WebSocket-Key: x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "minor", "headers"),
+    [
+        ("POST", 1, WEBSOCKET),
+        ("GET", 0, WEBSOCKET),
+        ("GET", 1, (*WEBSOCKET, (b"Content-Length", b"5"))),
+        ("GET", 1, (*WEBSOCKET, (b"Transfer-Encoding", b"chunked"))),
+        ("GET", 1, WEBSOCKET[1:]),
+        ("GET", 1, ((b"Connection", b"upgrade"), (b"Upgrade", b"h2c"))),
+        ("GET", 1, ((b"Connection", b"upgrade"), (b"Upgrade", b"websocket, h2c"))),
+    ],
+)
+def test_all_other_upgrades_are_taken_out(
+    method: str, minor: int, headers: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    head = RequestHead(method, "/v1/realtime", minor, (HOST, *headers))
+    assert not head.wants_websocket
+    sent = b"\n".join(_up(head)).lower()
+    assert b"upgrade" not in sent
+    assert b"connection" not in sent
+
+
+def test_an_answer_that_grants_one_says_so_and_no_other_does() -> None:
+    for status, kept in ((101, True), (200, False)):
+        head = ResponseHead()
+        head.reason = b"R"
+        head.add(b"Connection", b"Upgrade")
+        head.add(b"Upgrade", b"websocket")
+        head.finish(status, has_body=False)
+        sent = head.for_client(speaks_chunked=True, closes=False)
+        assert (b"Connection: Upgrade\r\nUpgrade: websocket\r\n" in sent) is kept
+
+
+def test_an_interim_answer_has_no_body_to_frame() -> None:
+    head = ResponseHead()
+    head.reason = b"Early Hints"
+    head.add(b"Link", b"</x>")
+    head.add(b"Content-Length", b"5")
+    head.add(b"Transfer-Encoding", b"chunked")
+    head.finish(103, has_body=False)
+    sent = head.for_client(speaks_chunked=True, closes=False)
+    assert sent == b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+
+
+def test_a_credential_that_was_meant_for_us_is_spent() -> None:
+    head = _request(
+        (b"X-Api-Key", b"keep"), HOST, (b"AUTHORIZATION", b"Bearer t"), (b"B", b"Bearer t")
+    )
+    head.spend(b"authorization", b"Bearer t")
+    assert head.credentials == [(b"x-api-key", b"keep")]
+    assert _up(head)[1:] == [b"X-Api-Key: keep", b"Host: api.example", b"B: Bearer t"]
+
+
+def test_what_is_said_to_us_is_kept_and_goes_no_further() -> None:
+    head = _request(HOST, (b"X-Sidecar-Token", b"t"), (b"x-sidecar-timeout-ms", b"9"))
+    assert (head.sidecar_token, head.timeout_ms) == (b"t", b"9")
+    assert _up(head)[1:] == [b"Host: api.example"]
+    own = _request(HOST, (b"X-Stainless-Read-Timeout", b"600"))
+    assert own.read_timeout == b"600"
+    assert _up(own)[1:] == [b"Host: api.example", b"X-Stainless-Read-Timeout: 600"]

@@ -18,6 +18,7 @@ def record() -> Record:
         route="built-in",
         dialect="openai",
         provider="openai",
+        operation=None,
         method="POST",
         path="/v1/responses",
         status=200,

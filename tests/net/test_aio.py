@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import BaseConnector, TCPConnector
-from aiohttp.web_protocol import RequestHandler
 
 from sidecar.core.errors import StartError
 from sidecar.net import aio
@@ -20,7 +20,7 @@ async def test_the_installed_aiohttp_fits() -> None:
 @pytest.mark.parametrize(
     ("owner", "hook", "told"),
     [
-        (RequestHandler, "_process_keepalive", r"ServerConnection\._process_keepalive"),
+        (BaseProtocol, "_drain_helper", r"(Server|Client)Connection\._drain_helper"),
         (ResponseHandler, "should_close", r"ClientConnection\.should_close"),
         (BaseConnector, "_release", r"Connector\._release"),
         (TCPConnector, "_create_connection", r"Connector\._create_connection"),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
+from time import monotonic
 
 import pytest
 
 from sidecar.core.address import Address
 from sidecar.core.errors import StartError
-from sidecar.core.heads import UNREADABLE
+from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason, Refusal
-from sidecar.net.listener import Listener
+from sidecar.net.listener import Limits, Listener
 from sidecar.pipeline import Inbound
 from sidecar.pipeline.ports import Client
 
@@ -25,6 +27,7 @@ class House:
     def __init__(self) -> None:
         self.handled: list[Inbound] = []
         self.refused: list[Refusal | None] = []
+        self.refused_heads: list[RequestHead] = []
         self.cancelled = 0
         self.errors: list[Exception] = []
         self.answer = OK
@@ -47,22 +50,35 @@ class House:
             raise
 
     def refuse(self, inbound: Inbound, client: Client, refusal: Refusal | None) -> None:
-        assert inbound.head is UNREADABLE
         self.refused.append(refusal)
+        self.refused_heads.append(inbound.head)
         client.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
 
 @contextlib.asynccontextmanager
-async def open_house() -> AsyncIterator[tuple[House, Address, Listener]]:
+async def open_house(
+    limits: Limits | None = None, where: Address | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[House, Address, Listener]]:
     house = House()
     listener = Listener(
-        lambda inbound, client: house.handle(inbound, client), house.refuse, house.errors.append
+        lambda inbound, client: house.handle(inbound, client),
+        house.refuse,
+        house.errors.append,
+        limits,
     )
-    address = await listener.bind(Address("127.0.0.1", 0))
+    address = await listener.bind(where or Address("127.0.0.1", 0), tls)
+    ticking = asyncio.create_task(_tick(listener), name="tick")
     try:
         yield house, address, listener
     finally:
+        ticking.cancel()
         await listener.close()
+
+
+async def _tick(listener: Listener) -> None:
+    while True:
+        await asyncio.sleep(0.01)
+        listener.tick(monotonic())
 
 
 async def call(
@@ -100,7 +116,7 @@ async def test_more_than_may_wait_are_served_all_the_same() -> None:
     [
         get("/", "Connection: close"),
         b"GET / HTTP/1.0\r\n\r\n",
-        get("/", "Connection: Upgrade", "Upgrade: websocket"),
+        get("/", "Connection: Upgrade", "Upgrade: h2c"),
     ],
 )
 async def test_the_last_request_of_a_connection_closes_it(request_: bytes) -> None:

@@ -20,6 +20,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.heads: list[ResponseHead] = []
+        self.interim_status: list[int] = []
         self.body = b""
         self.is_whole = False
 
@@ -30,17 +31,21 @@ class Kept:
         self.body += body
         self.is_whole = is_end
 
+    def interim(self, head: ResponseHead) -> None:
+        assert not self.heads
+        self.interim_status.append(head.status)
+
     def more(self, body: bytes, read_at: float) -> None:
         assert self.heads
         self.take(None, body, False, read_at)
 
 
 async def read(
-    data: bytes, step: int, *, is_head: bool = False
+    data: bytes, step: int, *, is_head: bool = False, may_switch: bool = False
 ) -> tuple[Kept, ResponseReader, asyncio.Future[Reason | None]]:
     kept = Kept()
     ending: asyncio.Future[Reason | None] = asyncio.get_running_loop().create_future()
-    reader = ResponseReader(kept, is_head, ending)
+    reader = ResponseReader(kept, is_head, may_switch, ending)
     for at in range(0, len(data), step):
         reader.feed(data[at : at + step])
     return kept, reader, ending
@@ -218,7 +223,7 @@ async def test_a_sink_that_breaks_ends_the_exchange_with_its_error() -> None:
             raise ZeroDivisionError
 
     ending: asyncio.Future[Reason | None] = asyncio.get_running_loop().create_future()
-    reader = ResponseReader(Broken(), False, ending)
+    reader = ResponseReader(Broken(), False, False, ending)
     reader.feed(WHOLE[0][0])
     assert isinstance(ending.exception(), ZeroDivisionError)
     assert not reader.is_clean
@@ -243,7 +248,7 @@ def test_any_chunks_cut_anywhere_give_the_same_body(pieces: list[bytes], cuts: l
         data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
         kept = Kept()
         ending: asyncio.Future[Reason | None] = asyncio.get_running_loop().create_future()
-        reader = ResponseReader(kept, False, ending)
+        reader = ResponseReader(kept, False, False, ending)
         at, turn = 0, 0
         while at < len(data):
             step = cuts[turn % len(cuts)]

@@ -22,9 +22,14 @@ class Taker:
         self.refusal: Refusal | None = None
         self.written = b""
         self.is_held = False
+        self.read_at = 0.0
+        self.room = 1000
 
-    def arrived(self, head: RequestHead, body: RequestBody) -> None:
+    def arrived(self, head: RequestHead, body: RequestBody) -> Refusal | None:
+        if len(self.requests) == self.room:
+            return Refusal(Reason.BAD_REQUEST, "one too many")
         self.requests.append((head, body))
+        return None
 
     def refused(self, refusal: Refusal) -> None:
         assert self.refusal is None, "one connection is refused once"

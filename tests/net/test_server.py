@@ -5,30 +5,31 @@ from __future__ import annotations
 import asyncio
 import socket
 
-import pytest
-
+from sidecar.core.outcome import Reason
 from sidecar.net import server
+from sidecar.net.listener import Limits
 from sidecar.pipeline import Inbound
-from sidecar.pipeline.ports import Client
+from sidecar.pipeline.ports import BodyError, Client
+from sidecar.policies.patience import Rule
 
 from .test_listener import OK, call, get, open_house
 
 
-async def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_KEEPALIVE_S", 0.1)
-    async with open_house() as (_, address, _):
+def idle(limit_s: float) -> Limits:
+    return Limits(patience=Rule(keepalive_s=limit_s))
+
+
+async def test_an_idle_connection_is_closed_in_time() -> None:
+    async with open_house(idle(0.1)) as (_, address, _):
         reader, writer = await call(address, get("/"))
         assert await reader.readexactly(len(OK)) == OK
         assert await asyncio.wait_for(reader.read(), 2) == b""
         writer.close()
 
 
-async def test_nor_may_it_idle_for_ever_after_a_long_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_nor_may_it_idle_for_ever_after_a_long_answer() -> None:
     """The timer of the connection's start has run out meanwhile."""
-    monkeypatch.setattr(server, "_KEEPALIVE_S", 0.05)
-    async with open_house() as (house, address, _):
+    async with open_house(idle(0.05)) as (house, address, _):
 
         async def slow(inbound: Inbound, client: Client) -> None:
             await asyncio.sleep(0.15)
@@ -41,9 +42,8 @@ async def test_nor_may_it_idle_for_ever_after_a_long_answer(
         writer.close()
 
 
-async def test_each_request_puts_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_KEEPALIVE_S", 0.3)
-    async with open_house() as (_, address, _):
+async def test_each_request_puts_it_off() -> None:
+    async with open_house(idle(0.3)) as (_, address, _):
         reader, writer = await call(address)
         for _ in range(4):
             await asyncio.sleep(0.1)
@@ -115,9 +115,8 @@ async def test_waiting_for_the_last_byte_leaves_the_limits_of_the_buffer_alone()
         writer.close()
 
 
-async def test_one_that_is_served_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_KEEPALIVE_S", 0.05)
-    async with open_house() as (house, address, _):
+async def test_one_that_is_served_is_not_idle() -> None:
+    async with open_house(idle(0.05)) as (house, address, _):
         house.hangs = True
         _, writer = await call(address, get("/"))
         await asyncio.sleep(0.2)
@@ -140,4 +139,146 @@ async def test_an_early_answer_survives_the_rest_of_the_upload() -> None:
             writer.write(b"a" * (size // 10))
             await asyncio.sleep(0.005)
         assert await reader.read() == OK
+        writer.close()
+
+
+async def test_a_head_that_does_not_come_to_its_end_is_told_so() -> None:
+    async with open_house(Limits(patience=Rule(headers_s=0.1))) as (house, address, _):
+        reader, writer = await call(address, b"GET / HTTP/1.1\r\nHo")
+        assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2)
+        [refusal] = house.refused
+        assert refusal is not None
+        assert refusal.reason is Reason.CLIENT_TIMEOUT
+        assert house.handled == []
+        writer.close()
+
+
+async def test_each_byte_of_it_does_not_put_it_off() -> None:
+    async with open_house(Limits(patience=Rule(headers_s=0.2))) as (house, address, _):
+        _, writer = await call(address)
+        for byte in b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: aaaaaaaaaaaaaaaaaaaaaaa":
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.01)
+            if house.refused:
+                break
+        assert len(house.refused) == 1
+        writer.close()
+
+
+async def test_who_says_nothing_at_all_is_told_nothing_and_not_counted() -> None:
+    async with open_house(Limits(patience=Rule(headers_s=0.1))) as (house, address, _):
+        reader, writer = await call(address)
+        assert await asyncio.wait_for(reader.read(), 2) == b""
+        assert house.refused == []
+        writer.close()
+
+
+async def test_a_pipelined_head_has_its_time_from_the_answer_before_it() -> None:
+    async with open_house(Limits(patience=Rule(headers_s=0.1))) as (house, address, _):
+
+        async def slow(inbound: Inbound, client: Client) -> None:
+            await asyncio.sleep(0.3)
+            client.write(OK)
+
+        house.handle = slow  # type: ignore[method-assign]  # plays the pipeline
+        reader, writer = await call(address, get("/1") + get("/2")[:9])
+        assert await reader.readexactly(len(OK)) == OK
+        writer.write(get("/2")[9:])
+        assert await reader.readexactly(len(OK)) == OK
+        assert house.refused == []
+        writer.close()
+
+
+async def test_a_body_that_does_not_come_on_fails_for_whoever_waits_for_it() -> None:
+    async with open_house(Limits(patience=Rule(body_s=0.15))) as (house, address, _):
+        failed: asyncio.Future[BodyError] = asyncio.get_running_loop().create_future()
+
+        async def wants(inbound: Inbound, client: Client) -> None:
+            try:
+                while not inbound.body.is_whole:
+                    await inbound.body.more()
+            except BodyError as error:
+                failed.set_result(error)
+
+        house.handle = wants  # type: ignore[method-assign]  # plays the pipeline
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+        _, writer = await call(address, head)
+        for _ in range(4):
+            await asyncio.sleep(0.06)
+            assert not failed.done(), "each byte puts it off"
+            writer.write(b"a")
+        assert (await asyncio.wait_for(failed, 2)).reason is Reason.CLIENT_TIMEOUT
+        writer.close()
+
+
+async def test_nobody_is_late_with_a_body_that_nobody_wants_yet() -> None:
+    async with open_house(Limits(patience=Rule(body_s=0.05))) as (house, address, _):
+        house.hangs = True
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+        _, writer = await call(address, head)
+        await asyncio.sleep(0.2)
+        assert house.cancelled == 0
+        writer.close()
+
+
+async def test_a_caller_that_does_not_read_is_given_up() -> None:
+    async with open_house(Limits(patience=Rule(write_s=0.2))) as (house, address, _):
+        given_up: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        async def much(inbound: Inbound, client: Client) -> None:
+            client.write(b"a" * (16 << 20))
+            try:
+                await client.flushed()
+            except asyncio.CancelledError:
+                given_up.set_result(client.has_stalled)
+                raise
+
+        house.handle = much  # type: ignore[method-assign]  # plays the pipeline
+        with socket.create_connection((address.host, address.port)) as caller:
+            caller.sendall(get("/"))
+            assert await asyncio.wait_for(given_up, 2) is True
+
+
+async def test_one_that_reads_slowly_is_not() -> None:
+    # The kernels' buffers between the two move in steps of a megabyte or so.
+    async with open_house(Limits(patience=Rule(write_s=1.0))) as (house, address, _):
+        size = 24 << 20
+
+        async def much(inbound: Inbound, client: Client) -> None:
+            client.write(b"a" * size)
+            await client.flushed()
+
+        house.handle = much  # type: ignore[method-assign]  # plays the pipeline
+        reader, writer = await call(address, get("/"))
+        got = 0
+        while got < size:
+            piece = await reader.read(1 << 20)
+            assert piece, "it was given up"
+            got += len(piece)
+            await asyncio.sleep(0.01)
+        assert got == size
+        writer.close()
+
+
+async def test_a_caller_who_leaves_while_its_upload_is_held_is_noticed() -> None:
+    async with open_house() as (house, address, _):
+        house.hangs = True
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n"
+        # The end of a caller whose bytes do not fit into our kernel's buffer stays in its own.
+        _, writer = await call(address, head + b"a" * 70_000, b"a" * 30_000)
+        assert house.cancelled == 0
+        writer.transport.abort()
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if house.cancelled:
+                break
+        assert house.cancelled == 1
+
+
+async def test_more_requests_than_anybody_pipelines_end_the_connection() -> None:
+    async with open_house() as (house, address, _):
+        reader, writer = await call(address, b"".join(get(f"/{n}") for n in range(600)))
+        await asyncio.wait_for(reader.read(), 5)
+        assert 0 < len(house.handled) <= 400
+        assert [r.reason for r in house.refused if r] == [Reason.BAD_REQUEST]
         writer.close()

@@ -57,6 +57,8 @@ class RecordingClient:
         self.writes = 0
         self.speaks_chunked = speaks_chunked
         self.will_close = False
+        self.is_tunnel = False
+        self.has_stalled = False
         self.cuts: list[bool] = []
         self.source: Source | None = None
         self._holds = holds
@@ -127,8 +129,10 @@ class ScriptedWire:
         self.bytes_received = 0
         self.sent_at: float | None = None
         self.read_at: float | None = None
+        self.blocked_at: float | None = None
         self.is_paused = False
         self.sent = b""
+        self.ends_sent = 0
         self.ends: list[str] = []
 
     @property
@@ -141,12 +145,17 @@ class ScriptedWire:
     def mark_sent(self) -> None:
         self.sent_at = 0.0
 
+    def send_end(self) -> None:
+        self.ends_sent += 1
+
     async def writable(self) -> None:
         await asyncio.sleep(0)
         if self._is_full:
             await asyncio.get_running_loop().create_future()
 
-    def receive(self, sink: Sink, is_head: bool) -> asyncio.Future[Reason | None]:
+    def receive(
+        self, sink: Sink, is_head: bool, may_switch: bool = False
+    ) -> asyncio.Future[Reason | None]:
         loop = asyncio.get_running_loop()
         self._ending = ending = loop.create_future()
 
@@ -210,10 +219,12 @@ class ScriptedUpstream:
         self._hangs = hangs
         self._connects_in = connects_in
         self.asked_for_new: list[bool] = []
+        self.asked_within_s: list[float | None] = []
         self.handed_out: list[ScriptedWire] = []
 
-    async def connect(self, must_be_new: bool) -> ScriptedWire | Reason:
+    async def connect(self, must_be_new: bool, within_s: float | None) -> ScriptedWire | Reason:
         self.asked_for_new.append(must_be_new)
+        self.asked_within_s.append(within_s)
         if self._hangs:
             await asyncio.get_running_loop().create_future()
         for _ in range(self._connects_in):
@@ -282,13 +293,16 @@ def plan(
     limit: int | None = None,
     replay_limit: int = 64,
     rule: timeouts.Rule | None = None,
+    tokens: tuple[bytes, ...] | None = None,
+    has_base_path: bool = False,
 ) -> Plan:
     """A plan of one upstream named `up`."""
-    target = Target("up", dialect, provider, rule or timeouts.Rule(), upstream)
+    target = Target("up", dialect, provider, rule or timeouts.Rule(), has_base_path, upstream)
     return Plan(
         router=routing.Router(tuple(rules), (routing.Choice("up", provider),)),
         targets={"up": target},
         allowed_hosts=("localhost",),
+        tokens=tokens,
         max_request_body_bytes=limit,
         hash="abc",
         replay_limit_bytes=replay_limit,

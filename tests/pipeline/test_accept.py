@@ -113,7 +113,7 @@ async def test_and_by_its_size_where_it_tells_none() -> None:
 
 
 async def test_a_body_that_breaks_its_framing_is_refused() -> None:
-    request = inbound(CHUNKED, body=ScriptedBody(b"x", BodyError("broken")))
+    request = inbound(CHUNKED, body=ScriptedBody(b"x", BodyError(Reason.BAD_REQUEST, "broken")))
     _, refused = await _accepted(request)
     assert refused is Reason.BAD_REQUEST
 

@@ -136,7 +136,7 @@ async def test_an_early_answer_ends_the_upload_and_both_connections() -> None:
 
 
 async def test_a_body_that_breaks_while_it_streams_is_a_400() -> None:
-    body = ScriptedBody(b"x" * 100, BodyError("broken"))
+    body = ScriptedBody(b"x" * 100, BodyError(Reason.BAD_REQUEST, "broken"))
     wire = ScriptedWire(*())
     client, desk = RecordingClient(), ListDesk()
     await handle(inbound(CHUNKED, body=body), client, plan(ScriptedUpstream(wire)), desk)

@@ -70,7 +70,7 @@ async def test_a_refused_request_reaches_no_upstream_and_is_counted() -> None:
 
 async def test_a_bug_of_ours_is_a_500_and_comes_out() -> None:
     class Broken(ScriptedUpstream):
-        async def connect(self, must_be_new: bool) -> ScriptedWire | Reason:
+        async def connect(self, must_be_new: bool, within_s: float | None) -> ScriptedWire | Reason:
             raise ZeroDivisionError
 
     client, desk = RecordingClient(), ListDesk()
@@ -199,5 +199,5 @@ _UPLOADS = {
     "held": lambda: _sized_upload(b"{}", b"{}"),
     "hangs": lambda: (((b"Content-Length", b"9"),), ScriptedBody(b"{", hangs=True)),
     "streamed": lambda: _sized_upload(b"x" * 50, b"y" * 50, b"z" * 50),
-    "cut": lambda: ((CHUNKED,), ScriptedBody(b"x" * 80, BodyError("broken"))),
+    "cut": lambda: ((CHUNKED,), ScriptedBody(b"x" * 80, BodyError(Reason.BAD_REQUEST, "broken"))),
 }

@@ -72,7 +72,7 @@ async def test_a_chunked_one_stays_chunked_and_begins_with_what_was_held() -> No
 @pytest.mark.parametrize(
     ("body", "limit", "reason"),
     [
-        (ScriptedBody(b"ab", BodyError("broken")), None, Reason.BAD_REQUEST),
+        (ScriptedBody(b"ab", BodyError(Reason.BAD_REQUEST, "broken")), None, Reason.BAD_REQUEST),
         (ScriptedBody(b"ab", b"cd", b"ef"), 3, Reason.REQUEST_TOO_LARGE),
     ],
 )
