@@ -123,7 +123,7 @@ async def _read_body(exchange: Exchange, desk: Desk) -> Refusal | None:
         exchange.is_body_read = True
     elif (head.content_length or 0) <= limit or exchange.plan.router.wants_model:
         try:
-            await _fill(exchange, limit)
+            await _fill(exchange, min(limit, exchange.plan.max_request_body_bytes or limit))
         except BodyError as error:
             return Refusal(error.reason, str(error))
         exchange.ready_at = desk.now()

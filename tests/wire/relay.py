@@ -40,7 +40,8 @@ def free_port() -> int:
 
 class Relay:
     """`sidecar run -c FILE` on free ports. `upstreams` is the YAML below that key; None: no file
-    at all, the configuration as it is shipped."""
+    at all, the configuration as it is shipped. `listen`, `admin`: more of these blocks, beginning
+    with a comma."""
 
     def __init__(
         self,
@@ -50,8 +51,13 @@ class Relay:
         *,
         log_level: str = "info",
         more: str = "",
+        listen: str = "",
+        admin: str = "",
         environment: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
+        self._headers = headers or {}
+        """What the admin port wants to see."""
         self.loop = loop
         self.data = ("127.0.0.1", free_port())
         self.admin = ("127.0.0.1", free_port())
@@ -64,8 +70,8 @@ class Relay:
             file = folder / "relay.yaml"
             file.write_text(
                 f"version: 1\n"
-                f'listen: {{address: "127.0.0.1:{self.data[1]}"}}\n'
-                f'admin: {{address: "127.0.0.1:{self.admin[1]}"}}\n'
+                f'listen: {{address: "127.0.0.1:{self.data[1]}"{listen}}}\n'
+                f'admin: {{address: "127.0.0.1:{self.admin[1]}"{admin}}}\n'
                 f"telemetry: {{log: {{format: json, level: {log_level}}}}}\n"
                 f"upstreams:\n{upstreams}{more}"
             )
@@ -96,20 +102,32 @@ class Relay:
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
-        self._process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
+        return self.exit_status(_STOP_S)
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def exit_status(self, within_s: float) -> int:
         try:
-            return self._process.wait(_STOP_S)
+            return self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     # --- what it tells ---
 
-    def page(self, path: str) -> tuple[int, bytes]:
+    def page(
+        self, path: str, method: str = "GET", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
         """(status, body) of a page of the admin port."""
         connection = http.client.HTTPConnection(*self.admin, timeout=10)
         try:
-            connection.request("GET", path)
+            connection.request(method, path, headers=self._headers | (headers or {}))
             response = connection.getresponse()
             return response.status, response.read()
         finally:
