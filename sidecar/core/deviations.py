@@ -61,10 +61,50 @@ DEVIATIONS: Final[tuple[Deviation, ...]] = (
         "wire/test_cut.py::test_t73_a_close_delimited_stream_without_its_last_event_is_cut",
     ),
     Deviation(
-        "Interim answers (1xx) are not passed on; `Expect: 100-continue` is answered here",
+        "Of interim answers (1xx) only 102 and 103 are passed on; `Expect: 100-continue` is "
+        "answered here",
         "an upload is accepted by whoever reads it",
         None,
         "net/test_requests.py::test_a_body_is_waited_for_and_asked_for_once",
+    ),
+    Deviation(
+        "A caller that is too slow is given up: with 408, or a cut once an answer has begun",
+        "one that has gone without a word would keep its place for ever",
+        "`listen.timeouts`",
+        "wire/test_callers.py::test_t33_a_head_that_drips_is_a_408",
+    ),
+    Deviation(
+        "With as many callers as may be connected the longest idle connection is closed, and if "
+        "none is idle the new one is refused (503)",
+        "descriptors and memory have an end",
+        "`listen.max_connections`",
+        "wire/test_callers.py::test_t36_the_longest_idle_gives_way_to_a_newcomer",
+    ),
+    Deviation(
+        "A caller's own limits (`x-stainless-read-timeout`, `x-sidecar-timeout-ms`) lower ours: it "
+        "gets a 504 just before it would give up",
+        "an answer that says what happened is worth more than a bare time-out",
+        None,
+        "wire/test_doors.py::test_a_caller_that_waits_less_hears_from_us_first",
+    ),
+    Deviation(
+        "With `listen.auth`, the header that carried the token is taken out",
+        "it was meant for the sidecar",
+        "`listen.auth`",
+        "wire/test_doors.py::test_a_token_opens_the_door_and_goes_no_further",
+    ),
+    Deviation(
+        "Before an upstream with a base path, a path with `..` segments (after one decode) is "
+        "refused (400)",
+        "it would leave the folder that was configured",
+        "an upstream without base path",
+        "pipeline/test_accept.py::test_a_path_that_leaves_the_base_path_is_refused",
+    ),
+    Deviation(
+        "While the sidecar stops, answers say `connection: close`; then new requests get 503",
+        "a retry finds another one",
+        "`shutdown.drain`",
+        "wire/test_drain.py::test_an_idle_connection_may_still_be_used_for_a_moment",
     ),
     Deviation(
         "Request bodies up to 4 MiB are read whole before they are sent; larger ones stream",
@@ -105,7 +145,8 @@ DEVIATIONS: Final[tuple[Deviation, ...]] = (
     ),
     Deviation(
         "Refused as malformed or ambiguous (400, 414, 431, 501, 505): what HTTP/1.1 forbids, "
-        "request lines over 8 KiB, header fields over 16 KiB, more than 128 fields, methods "
+        "request lines over 8 KiB, header fields over 16 KiB, more than 128 fields, more than "
+        "256 requests that wait on one connection, methods "
         "that the parser does not know, `TRACE`, `CONNECT`, targets that are no path",
         "request smuggling begins with two readings of one request",
         None,
@@ -119,8 +160,8 @@ DEVIATIONS: Final[tuple[Deviation, ...]] = (
         "net/test_reader.py::test_what_is_no_strict_http_is_no_response",
     ),
     Deviation(
-        "A connection is closed after an HTTP/1.0 request or an `Upgrade` (not passed on), and "
-        "says so (`connection: close`)",
+        "`Upgrade: websocket` becomes a raw tunnel; any other `Upgrade` is taken out. A connection "
+        "is closed after it, and after an HTTP/1.0 request, and says so (`connection: close`)",
         "the next request could not be told apart safely",
         None,
         "net/test_listener.py::test_the_last_request_of_a_connection_closes_it",

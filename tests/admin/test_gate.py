@@ -120,3 +120,41 @@ def test_no_answer_names_the_engine_or_may_be_cached(path: str) -> None:
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
     _serve(check, None, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/fine", {}, 401),
+        ("/nothing", {}, 401),
+        ("/fine", {"Authorization": "Bearer wrong"}, 401),
+        ("/fine", {"Authorization": "Basic canary"}, 401),
+        ("/fine", {"Cookie": "sidecar_admin=canary"}, 401),
+        ("/fine?token=canary", {}, 401),
+        ("/fine", {"Authorization": "bearer canary"}, 200),
+        ("/fine", {"Authorization": "Bearer canary", "Origin": "https://evil.example"}, 403),
+    ],
+)
+def test_with_a_token_nobody_gets_in_without_it(
+    path: str, headers: dict[str, str], status: int
+) -> None:
+    async def check(session: ClientSession, url: str) -> None:
+        async with session.get(url + path, headers=headers) as answer:
+            assert answer.status == status
+            assert "canary" not in await answer.text()
+
+    _serve(check, None if "Origin" not in headers else ("127.0.0.1",), [], Secret("canary"))
+
+
+def test_a_browser_brings_it_once_and_keeps_a_digest() -> None:
+    async def check(session: ClientSession, url: str) -> None:
+        async with session.get(url + "/?token=canary", allow_redirects=False) as answer:
+            assert answer.status == 303
+            cookie = answer.headers["Set-Cookie"]
+        assert "canary" not in cookie
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        async with session.get(url + "/fine", headers={"Cookie": cookie.split(";")[0]}) as answer:
+            assert answer.status == 200
+
+    _serve(check, None, [], Secret("canary"))

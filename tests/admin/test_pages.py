@@ -139,3 +139,20 @@ def test_the_index_lists_every_path() -> None:
         *("/", "/metrics", "/livez", "/readyz", "/healthz", "/streams", "/exchanges"),
         *("/upstreams", "/config", "POST"),
     ]
+
+
+def test_draining_is_asked_for_with_post_alone() -> None:
+    async def ask() -> None:
+        port = await server.start(Address("127.0.0.1", 0), _sources())
+        url = f"http://{port.addresses[0]}/-/drain"
+        try:
+            async with ClientSession() as session:
+                async with session.get(url) as answer:
+                    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+                async with session.post(url) as answer:
+                    assert answer.status == 202
+                    assert (await answer.json())["draining"] is True
+        finally:
+            await port.close()
+
+    asyncio.run(ask())

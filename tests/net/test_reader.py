@@ -259,3 +259,48 @@ def test_any_chunks_cut_anywhere_give_the_same_body(pieces: list[bytes], cuts: l
         assert reader.is_clean
 
     asyncio.run(scenario())
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+
+
+@STEPS
+async def test_interim_answers_that_callers_know_are_told_in_order(step: int) -> None:
+    data = (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 199 Odd\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    )
+    kept, _, ending = await read(data, step)
+    assert kept.interim_status == [102, 103]
+    assert (kept.body, ending.result()) == (b"x", None)
+
+
+@STEPS
+async def test_after_101_every_byte_is_passed_until_the_end(step: int) -> None:
+    data = b"\x81\x05hello HTTP/1.1 200 OK\r\n\r\n\x00"
+    kept, reader, ending = await read(SWITCH + data, step, may_switch=True)
+    assert (kept.heads[0].status, kept.body) == (101, data)
+    assert not ending.done()
+    reader.lost(None)
+    assert ending.result() is None
+    assert kept.is_whole
+    assert not reader.is_clean
+
+
+async def test_a_tunnel_that_breaks_is_cut() -> None:
+    _, reader, ending = await read(SWITCH, 1 << 20, may_switch=True)
+    reader.lost(ConnectionResetError())
+    assert ending.result() is Reason.UPSTREAM_CUT
+
+
+@STEPS
+@pytest.mark.parametrize(
+    ("data", "may_switch"), [(SWITCH, False), (SWITCH.replace(b"WebSocket", b"h2c"), True)]
+)
+async def test_101_that_nobody_asked_for_is_no_answer(
+    step: int, data: bytes, may_switch: bool
+) -> None:
+    kept, _, ending = await read(data, step, may_switch=may_switch)
+    assert kept.heads == []
+    assert ending.result() is Reason.BAD_UPSTREAM_RESPONSE

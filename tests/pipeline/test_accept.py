@@ -140,3 +140,35 @@ async def test_a_key_of_another_provider_goes_nowhere() -> None:
     request = inbound((b"Authorization", b"Bearer gsk_x"))
     _, refused = await _accepted(request, plan(ScriptedUpstream(), provider="openai"))
     assert refused is Reason.WRONG_PROVIDER
+
+
+@pytest.mark.parametrize("target", ["/up/../secret", "/up/v1/%2e%2e/%2E%2e/secret"])
+async def test_a_path_that_leaves_the_base_path_is_refused(target: str) -> None:
+    request = inbound(target=target)
+    _, refused = await _accepted(request, plan(ScriptedUpstream(), has_base_path=True))
+    assert refused is Reason.BAD_REQUEST
+
+
+async def test_where_there_is_no_base_path_there_is_nothing_to_leave() -> None:
+    exchange, refused = await _accepted(inbound(target="/up/../a"))
+    assert refused is None
+    assert exchange.upstream_target == "/../a"
+
+
+async def test_a_token_is_asked_of_everybody_and_taken_out() -> None:
+    guarded = plan(ScriptedUpstream(), tokens=(b"tok",))
+    _, refused = await _accepted(inbound(), guarded)
+    assert refused is Reason.UNAUTHORIZED
+    exchange, refused = await _accepted(inbound((b"X-Api-Key", b"tok")), guarded)
+    assert refused is None
+    assert exchange.head.credentials == []
+    assert b"tok" not in exchange.head.for_upstream("/", b"h")
+
+
+async def test_a_body_over_the_limit_is_read_no_further_than_that() -> None:
+    body = ScriptedBody(b"x" * 8, b"y" * 8, hangs=True)
+    exchange, refused = await _accepted(
+        inbound(CHUNKED, body=body), plan(ScriptedUpstream(), limit=10)
+    )
+    assert refused is Reason.REQUEST_TOO_LARGE
+    assert exchange.request_bytes == 16

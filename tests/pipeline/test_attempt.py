@@ -205,3 +205,41 @@ async def test_one_that_leaves_while_we_connect_leaves_nothing_behind() -> None:
         await life
     assert desk.records[0].reason == "client_left"
     desk.assert_balanced()
+
+
+async def test_a_callers_deadline_counts_while_we_connect() -> None:
+    upstream = ScriptedUpstream(Reason.CONNECT_FAILED)
+    client, desk = RecordingClient(), ListDesk(time_s=5.0)
+    request = inbound((b"X-Sidecar-Timeout-Ms", b"3000"))
+    await handle(request, client, plan(upstream), desk)
+    assert upstream.asked_within_s == [-2.0]
+    assert client.head.startswith(b"HTTP/1.1 504 ")
+    record = desk.records[0]
+    assert (record.outcome, record.reason, record.fault) == (
+        "timeout",
+        "deadline_exceeded",
+        "caller",
+    )
+
+
+async def test_without_a_deadline_the_upstreams_own_limit_holds() -> None:
+    upstream = ScriptedUpstream(Reason.CONNECT_FAILED)
+    await handle(inbound(), RecordingClient(), plan(upstream), ListDesk())
+    assert upstream.asked_within_s == [None]
+
+
+async def test_a_caller_that_was_given_up_for_not_reading_has_not_left() -> None:
+    wire = ScriptedWire(Read(response(200, CHUNKED), b"a"))
+    client, desk = RecordingClient(), ListDesk()
+    life = asyncio.create_task(
+        handle(inbound(), client, plan(ScriptedUpstream(wire)), desk), name="life"
+    )
+    for _ in range(5):
+        await asyncio.sleep(0)
+    client.has_stalled = True
+    life.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await life
+    record = desk.records[0]
+    assert (record.outcome, record.reason) == ("aborted", "client_write_stall")
+    assert [a.reason for a in record.attempts] == ["client_write_stall"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +85,29 @@ def test_the_caller_has_all_once_the_last_event_went_out() -> None:
     relay.more(b"data: [DONE]\n\n", 0.0)
     assert relay.is_delivered
     assert not relay.is_whole
+
+
+def test_interim_answers_go_to_those_who_can_read_them() -> None:
+    for speaks_chunked, sent in ((True, b"HTTP/1.1 103 OK\r\nLink: x\r\n\r\n"), (False, b"")):
+        client = RecordingClient(speaks_chunked=speaks_chunked)
+        desk = ListDesk()
+        relay = Relay(Exchange(inbound(), client, plan(ScriptedUpstream()), desk), desk)
+        relay.interim(response(103, (b"Link", b"x"), has_body=False))
+        assert client.written == sent
+        assert not relay.has_begun
+
+
+async def test_101_makes_a_tunnel_of_it() -> None:
+    client, desk = RecordingClient(), ListDesk()
+    client.will_close = True
+    relay = Relay(Exchange(inbound(), client, plan(ScriptedUpstream()), desk), desk)
+    relay.switched = asyncio.Event()
+    upgrade = ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
+    relay.take(response(101, *upgrade, has_body=False), b"", False, 0.0)
+    assert client.head == b"HTTP/1.1 101 OK\r\nConnection: Upgrade\r\nUpgrade: websocket"
+    assert client.is_tunnel
+    assert relay.switched.is_set()
+    relay.more(b"frame", 0.0)
+    assert client.body == b"frame"
+    assert relay.must_reset
+    assert not relay.is_delivered
