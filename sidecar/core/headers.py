@@ -59,7 +59,15 @@ _HINT_PREFIX: Final = b"x-sidecar-"
 # Names that a Connection header must not take away from us: removing them would change who is
 # spoken to, as whom, or where the body ends.
 UNREMOVABLE: Final = frozenset(
-    {b"authorization", b"content-length", b"host", b"x-api-key", b"api-key", b"x-goog-api-key"}
+    {
+        b"authorization",
+        b"content-length",
+        b"transfer-encoding",
+        b"host",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+    }
 )
 
 UPGRADING: Final = frozenset({b"connection", b"upgrade"})

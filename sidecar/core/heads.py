@@ -246,6 +246,7 @@ class ResponseHead:
         "content_length",
         "content_type",
         "framing",
+        "is_ambiguous",
         "parts",
         "reason",
         "status",
@@ -259,6 +260,8 @@ class ResponseHead:
         self.content_length: int | None = None
         self.content_type: bytes | None = None
         self.framing = Framing.EOF
+        self.is_ambiguous = False
+        """Its end could be read in two ways."""
         self._te_at: int | None = None
         self._removed: frozenset[bytes] = frozenset()
         self.upgrade: bytes | None = None
@@ -277,6 +280,8 @@ class ResponseHead:
         elif kind == h.CONTENT_LENGTH:
             self.content_length = int(value)
         elif kind == h.TRANSFER_ENCODING:
+            # Another coding, or a second one, may be undone by the next reader, or not.
+            self.is_ambiguous |= self._te_at is not None or value.lower() != b"chunked"
             self._te_at = len(self.parts)
         elif kind == h.CONNECTION:
             if value.lower() in _HARMLESS_CONNECTION:

@@ -10,6 +10,7 @@ number of interim responses, and lets trailers of one response leak into the nex
 from __future__ import annotations
 
 import asyncio
+import re
 from time import monotonic
 from typing import Final
 
@@ -21,6 +22,7 @@ from sidecar.pipeline.ports import Sink
 
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _MAX_INTERIM: Final = 100
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 # 100 answers an Expect that never left us; the others are not defined.
 _FORWARDED_INTERIM: Final = frozenset({102, 103})
 _NO_BODY_STATUS: Final = frozenset({204, 304})
@@ -211,6 +213,8 @@ class ResponseReader:
         if self.is_done or self._parser is None:
             return
         status = self._parser.get_status_code()
+        if status < 100:
+            raise _NoResponseError
         if status == SWITCHING and self._may_switch and self._grants_websocket():
             self._head.finish(status, has_body=False)
             self._new_head = self._head
@@ -221,8 +225,10 @@ class ResponseReader:
             self._is_interim = True
             self._interim += 1
             if self._interim > _MAX_INTERIM:
-                raise _TooManyError
+                raise _NoResponseError
             return
+        if self._head.is_ambiguous or _CONTROL.search(self._head.reason):
+            raise _NoResponseError
         has_body = not self._is_head_request and status not in _NO_BODY_STATUS
         self._head.finish(status, has_body)
         self._new_head = self._head
@@ -260,5 +266,5 @@ class ResponseReader:
         self.is_clean = self.is_clean and self._parser.should_keep_alive()
 
 
-class _TooManyError(Exception):
-    """Leaves the parser: interim responses without end."""
+class _NoResponseError(Exception):
+    """Leaves the parser: what it let through, and nobody should."""

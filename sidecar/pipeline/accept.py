@@ -52,8 +52,11 @@ def _refuse_head(head: RequestHead) -> Refusal | None:
         return Refusal(
             Reason.BAD_REQUEST, "the request target is not a path; this is no forward proxy"
         )
+    if "#" in head.target:
+        # RFC 9112 §3.2: a fragment is never sent. Some would take it for the end of the path.
+        return Refusal(Reason.BAD_REQUEST, "the request target has a fragment")
     if head.removed & UNREMOVABLE:
-        return Refusal(Reason.BAD_REQUEST, "the Connection header names an end-to-end header")
+        return Refusal(Reason.BAD_REQUEST, "the Connection header names one that it must not")
     if head.transfer_encodings and (
         head.transfer_encodings != _CHUNKED
         or head.minor_version == 0
