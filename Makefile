@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test run lint bench docs clean
+.PHONY: help demo test run lint bench audit docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,14 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import contracts
 
 bench: $(VENV)/.dev  ## CPU, latency and memory beside a plain relay, in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
+
+audit: $(VENV)/bin/python  ## known faults of what an installation brings; asks the network
+	rm -rf $(VENV)/audited
+	$(PYTHON) -m venv $(VENV)/audited
+	$(VENV)/audited/bin/python -m pip install -q --disable-pip-version-check '.[kube]'
+	$(VENV)/audited/bin/python -m pip freeze | grep -v '^llm-sidecar-proxy' >$(VENV)/audited/all.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r $(VENV)/audited/all.txt $(ARGS)
 
 docs: $(VENV)/.dev  ## write the generated parts of README.md and docs/
 	$(BIN)/python -m tests.generated

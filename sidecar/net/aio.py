@@ -1,6 +1,7 @@
 """Does the installed aiohttp still have what we stand on?
 
-Knows: every name of aiohttp that is not public and that `server` and `connector` use.
+Knows: the oldest aiohttp that may serve, and every name of it that is not public and that `server`
+and `connector` use.
 Must not know: how they use it.
 Why private names at all: aiohttp's public client and server cost twice as much per request and lose
 bytes (docs/decisions/0001). So a start builds one of each and fails with a clear sentence if a
@@ -10,6 +11,7 @@ hook is gone; a test does the same against whatever aiohttp is installed.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Final
 
 import aiohttp
@@ -22,6 +24,8 @@ from sidecar.net.departures import Departures
 from sidecar.net.requests import RequestBody
 from sidecar.net.server import Server, ServerConnection
 
+FLOOR: Final = (3, 14, 5)
+"""Older ones have published faults in how they tell messages apart and in their parsers' memory."""
 _SERVER_HOOKS: Final = (
     "_drain_helper",
     "_force_close",
@@ -82,7 +86,9 @@ class _NoEvents:
 
 
 async def self_check() -> None:
-    """Build one of each and see that every hook and limit took effect. Raises StartError."""
+    """See that aiohttp is new enough, build one of each, and see that every hook and limit took
+    effect. Raises StartError."""
+    _refuse_older(aiohttp.__version__)
     events = _NoEvents()
     server = Server(events)()
     loop = asyncio.get_running_loop()
@@ -107,4 +113,15 @@ async def self_check() -> None:
         raise StartError(
             f"aiohttp {aiohttp.__version__} does not fit: {', '.join(missing)} not found;"
             " install the version that this release names"
+        )
+
+
+def _refuse_older(version: str) -> None:
+    """An installer was told so already; an image that was built by other means was not."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[: len(FLOOR)])
+    if numbers < FLOOR:
+        floor = ".".join(map(str, FLOOR))
+        raise StartError(
+            f"aiohttp {version} is older than {floor} and has known security faults;"
+            f" run: pip install 'aiohttp[speedups]>={floor}'"
         )

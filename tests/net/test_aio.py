@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
@@ -34,6 +35,29 @@ async def test_an_aiohttp_that_lost_a_hook_is_refused_by_its_version(
         monkeypatch.delattr(BaseConnector, hook)
     with pytest.raises(StartError, match=rf"^aiohttp \d+\.\d+.* does not fit: .*{told}"):
         await aio.self_check()
+
+
+@pytest.mark.parametrize(
+    "version", ["3.14.4", "3.14", "3.9.5", "3.13.99", "2.99.99", "3.14.4.post1"]
+)
+async def test_an_aiohttp_with_known_faults_is_refused_with_the_fix(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp, "__version__", version)
+    with pytest.raises(StartError) as refused:
+        await aio.self_check()
+    assert str(refused.value) == (
+        f"aiohttp {version} is older than 3.14.5 and has known security faults;"
+        " run: pip install 'aiohttp[speedups]>=3.14.5'"
+    )
+
+
+@pytest.mark.parametrize("version", ["3.14.5", "3.14.10", "3.15.0a1", "4.0.0", "3.14.5.post1"])
+async def test_an_aiohttp_without_them_is_not(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp, "__version__", version)
+    await aio.self_check()
 
 
 def test_every_hook_is_one_that_is_used() -> None:
