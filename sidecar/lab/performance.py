@@ -10,8 +10,6 @@ opening events leave half-way to the first token, so that the two can be told ap
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -19,6 +17,7 @@ from typing import Final, NoReturn
 from aiohttp import HttpVersion11, web
 
 from sidecar.lab.damage import Ending, damage_body, damage_stream
+from sidecar.lab.faults import reset
 from sidecar.lab.reply import Kind, Piece, Stamp
 from sidecar.lab.script import Fault, FaultKind, Script
 
@@ -160,11 +159,7 @@ class Performance:
         await self._until(due_s)
         transport = self._request.transport
         if transport is not None:
-            # Linger of no time: the kernel sends RST instead of FIN.
-            transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
-            transport.abort()
+            reset(transport)
         await _for_ever()
 
     async def _until(self, due_s: float) -> None:

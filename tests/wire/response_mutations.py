@@ -126,7 +126,9 @@ def vectors() -> Iterator[Vector]:
         ("trailer that frames", b"Content-Length: 50\r\n\r\n"),
         ("trailer of a cookie", b"Set-Cookie: a=b\r\n\r\n"),
     ):
-        yield Vector(name, ok(coding, body=last + trailer), b"ok", must_pass=name != "trailer that frames")
+        yield Vector(
+            name, ok(coding, body=last + trailer), b"ok", must_pass=name != "trailer that frames"
+        )
     yield Vector("more after the end", ok(b"Content-Length: 2", body=b"ok") + POISON, b"ok", True)
     yield Vector("more after chunks", ok(coding, body=last + b"\r\n") + POISON, b"ok", True)
     for status in (b"204 No Content", b"304 Not Modified"):
