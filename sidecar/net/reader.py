@@ -21,6 +21,7 @@ from sidecar.core.outcome import Reason
 from sidecar.pipeline.ports import Sink
 
 _MAX_HEAD_BYTES: Final = 256 * 1024
+_MAX_TRAILER_BYTES: Final = 64 * 1024
 _MAX_INTERIM: Final = 100
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 # 100 answers an Expect that never left us; the others are not defined.
@@ -47,6 +48,7 @@ class ResponseReader:
         "_parser",
         "_pieces",
         "_sink",
+        "_trailer_bytes",
         "bytes_received",
         "ending",
         "has_head",
@@ -76,7 +78,7 @@ class ResponseReader:
         self._pieces: list[bytes] = []
         self._interim = 0
         self._is_interim = False
-        self._head_bytes = 0
+        self._head_bytes = self._trailer_bytes = 0
         self.bytes_received = 0
         self.read_at: float | None = None
         self.has_head = False
@@ -205,9 +207,13 @@ class ResponseReader:
             self._head.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # After the head these are trailers: dropped, and nothing of them reaches a later response.
         if not self.has_head:
             self._head.add(name, value.rstrip(b" \t"))
+            return
+        # After the head these are trailers: dropped, and nothing of them reaches a later response.
+        self._trailer_bytes += len(name) + len(value)
+        if self._trailer_bytes > _MAX_TRAILER_BYTES:
+            raise _NoResponseError
 
     def on_headers_complete(self) -> None:
         if self.is_done or self._parser is None:
