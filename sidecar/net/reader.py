@@ -219,7 +219,7 @@ class ResponseReader:
         if self.is_done or self._parser is None:
             return
         status = self._parser.get_status_code()
-        if status < 100:
+        if status < 100 or _CONTROL.search(self._head.reason):
             raise _NoResponseError
         if status == SWITCHING and self._may_switch and self._grants_websocket():
             self._head.finish(status, has_body=False)
@@ -233,7 +233,7 @@ class ResponseReader:
             if self._interim > _MAX_INTERIM:
                 raise _NoResponseError
             return
-        if self._head.is_ambiguous or _CONTROL.search(self._head.reason):
+        if self._head.is_ambiguous:
             raise _NoResponseError
         has_body = not self._is_head_request and status not in _NO_BODY_STATUS
         self._head.finish(status, has_body)

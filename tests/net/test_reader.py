@@ -147,6 +147,8 @@ BROKEN = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     b"HTTP/1.1 100 Continue\r\n\r\n" * 101,
+    b"HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 103 E\x7farly\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nX: " + b"a" * 300_000,
 ]
 
