@@ -60,7 +60,14 @@ _DESCRIPTORS_BESIDE = 64
 class App:
     """One running sidecar. Build it on the running loop; `start`, then `stop`."""
 
-    def __init__(self, settings: Settings, log: LogWriter, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: LogWriter,
+        ledger: Ledger,
+        descriptors: int | None = None,
+    ) -> None:
+        """`descriptors`: how many the process may have; None: without end, or unknown."""
         self.settings = settings
         self.log = log
         self._ledger = ledger
@@ -77,7 +84,7 @@ class App:
             self._handle,
             self._refuse,
             self._report,
-            Limits(listen.max_connections, listen.timeouts),
+            Limits(self._room(descriptors), listen.timeouts),
         )
         self._lag = LagWatcher(ledger.note_lag)
         self._collector = Collector(
@@ -121,6 +128,22 @@ class App:
             upstreams=[u.name for u in self.settings.upstreams],
             loop=type(loop).__module__.partition(".")[0],
         )
+
+    def _room(self, descriptors: int | None) -> int:
+        """How many callers there is room for. Out of descriptors, nobody is let in at all, and
+        the operator's port falls silent with the rest."""
+        asked = self.settings.listen.max_connections
+        if descriptors is None or asked * 2 + _DESCRIPTORS_BESIDE <= descriptors:
+            return asked
+        room = max((descriptors - _DESCRIPTORS_BESIDE) // 2, 1)
+        self.log.event(
+            "warning",
+            "few_descriptors",
+            descriptors=descriptors,
+            max_connections=room,
+            hint=f"ulimit -n {asked * 2 + _DESCRIPTORS_BESIDE}",
+        )
+        return room
 
     def begin_drain(self) -> asyncio.Task[None]:
         """Let what runs come to its end, and take nothing new; the task is done when all has
@@ -252,7 +275,7 @@ class App:
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit status. Raises StartError."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    _raise_descriptor_limit()
+    descriptors = _raise_descriptor_limit()
     ledger = Ledger(upstream.name for upstream in settings.upstreams)
     log = LogWriter(
         open_stdout(),
@@ -262,14 +285,16 @@ def run(settings: Settings) -> int:
     )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_main(settings, log, ledger))
+            runner.run(_main(settings, log, ledger, descriptors))
     finally:
         log.close(_LOG_FLUSH_S)
     return 0
 
 
-async def _main(settings: Settings, log: LogWriter, ledger: Ledger) -> None:
-    app = App(settings, log, ledger)
+async def _main(
+    settings: Settings, log: LogWriter, ledger: Ledger, descriptors: int | None
+) -> None:
+    app = App(settings, log, ledger, descriptors)
     asked, pressed = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
@@ -331,13 +356,16 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop
 
 
-def _raise_descriptor_limit() -> None:
-    """Two descriptors a stream: the usual soft limit of 1,024 ends at 500 of them."""
+def _raise_descriptor_limit() -> int | None:
+    """Two descriptors a stream: the usual soft limit of 1,024 ends at 500 of them. How many there
+    may be now; None: without end, or unknown."""
     try:
         import resource
     except ImportError:  # Windows
-        return
+        return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft

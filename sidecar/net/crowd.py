@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 # A few more are let in to be told in their own dialect that there is no room; beyond these the
 # answer is said at once, to whoever it is.
-_MAX_SURPLUS: Final = 128
+_MAX_SURPLUS: Final = 32
 
 
 class Member(Protocol):

@@ -44,6 +44,6 @@ def test_where_none_is_idle_the_newcomer_finds_no_room() -> None:
 
 
 def test_there_is_an_end_to_politeness() -> None:
-    members = [One(1.0, is_idle=False)] * 130
+    members = [One(1.0, is_idle=False)] * 34
     assert Crowd(1, lambda: members).is_beyond_surplus
     assert not Crowd(2, lambda: members).is_beyond_surplus

@@ -10,6 +10,7 @@ import http.client
 import importlib.util
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -55,6 +56,7 @@ class Relay:
         admin: str = "",
         environment: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
+        descriptors: int | None = None,
     ) -> None:
         self._headers = headers or {}
         """What the admin port wants to see."""
@@ -85,6 +87,7 @@ class Relay:
                 stderr=err,
                 cwd=folder,
                 env=_environment(loop) | (environment or {}),
+                preexec_fn=None if descriptors is None else lambda: _limit(descriptors),
             )
         self._wait_until_ready()
 
@@ -216,6 +219,11 @@ class Relay:
         finally:
             over.set()
             watcher.join()
+
+
+def _limit(descriptors: int | None) -> None:
+    assert descriptors is not None
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
 
 def total(samples: Samples, name: str, **labels: str) -> float:

@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from .caller import LAST_CHUNK, Address, Caller, End, chunk, eventually, request
 from .conftest import Side
-from .origin import Script, Turn, answer, send_many
-from .relay import Relay, assert_balanced, total
+from .origin import Script, Turn, answer, send_many, send_until_left
+from .relay import LOOPS, Relay, assert_balanced, total
 
 _STREAMS = 1000
 _EVENTS = [b"data: %04d\n\n" % n for n in range(12)]
@@ -133,3 +136,32 @@ def test_steady_traffic_reuses_its_connections(relay: Relay, side: Side) -> None
     newly = relay.total("connections_opened_total", upstream=name) - opened
     assert newly == side.origin.connections - accepted
     assert newly <= 0.01 * 8 * 150
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_t111_few_descriptors_are_shared_out_and_the_operator_keeps_some(
+    loop: str, plain: Side, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{plain.origin.port}"
+    relay = Relay(tmp_path, f'  plain: {{url: "{url}"}}\n', loop, descriptors=164)
+    target, _ = plain.script(answer(_HEAD, send_until_left(chunk(b"a"), 0.1)))
+    good, _ = plain.script(answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    callers: list[Caller] = []
+    try:
+        for _ in range(80):
+            caller = Caller(relay.data)
+            callers.append(caller)
+            caller.send(request(target))
+        statuses = [int(caller.read_until(b"\r\n\r\n")[9:12]) for caller in callers]
+        assert statuses.count(200) == 50
+        assert statuses.count(503) == 30
+        assert relay.page("/readyz")[0] == 200
+    finally:
+        for caller in callers:
+            caller.close()
+    assert eventually(lambda: relay.total("requests_in_flight") == 0)
+    with Caller(relay.data) as caller:
+        assert caller.ask(request(good)).body == b"ok"
+    assert relay.stop() == 0
+    assert '"few_descriptors"' in relay.text
+    assert "Traceback" not in relay.text
