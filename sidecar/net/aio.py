@@ -21,8 +21,9 @@ from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Refusal
 from sidecar.net.connector import ClientConnection, Connector, request_template
 from sidecar.net.departures import Departures
+from sidecar.net.factory import Server
 from sidecar.net.requests import RequestBody
-from sidecar.net.server import Server, ServerConnection
+from sidecar.net.server import ServerConnection
 
 FLOOR: Final = (3, 14, 5)
 """Older ones have published faults in how they tell messages apart and in their parsers' memory."""

@@ -23,7 +23,7 @@ class Member(Protocol):
     idle_since: float
 
     @property
-    def is_idle(self) -> bool: ...
+    def may_give_way(self) -> bool: ...
 
 
 class Crowd:
@@ -52,9 +52,9 @@ class Crowd:
         for is_second_search in (False, True):
             while found:
                 candidate = found.popleft()
-                if candidate is not newcomer and candidate.is_idle:
+                if candidate is not newcomer and candidate.may_give_way:
                     return candidate
             if not is_second_search:
-                idle = (one for one in members if one.is_idle and one is not newcomer)
+                idle = (one for one in members if one.may_give_way and one is not newcomer)
                 found.extend(sorted(idle, key=lambda one: one.idle_since))
         return None

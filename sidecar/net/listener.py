@@ -20,9 +20,10 @@ from sidecar.core.outcome import Reason, Refusal
 from sidecar.net.caller import Caller
 from sidecar.net.crowd import Crowd
 from sidecar.net.departures import Departures
+from sidecar.net.factory import Server
 from sidecar.net.nobody import NO_BODY, NOBODY
 from sidecar.net.requests import RequestBody
-from sidecar.net.server import Server, ServerConnection
+from sidecar.net.server import ServerConnection
 from sidecar.net.sockets import Door, open_door
 from sidecar.pipeline import Inbound
 from sidecar.pipeline.ports import Client

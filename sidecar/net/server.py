@@ -33,6 +33,7 @@ _HELD_ARRIVALS: Final = 32
 _MAX_ARRIVALS: Final = 256
 """What one read may bring on top of them."""
 _LINGER_S: Final = 2.0
+_FIRST_WORD_S: Final = 1.0
 _TOO_SLOW: Final = Refusal(
     Reason.CLIENT_TIMEOUT, "the request head did not come within listen.timeouts.headers"
 )
@@ -293,6 +294,14 @@ class ServerConnection(RequestHandler):
         )
 
     @property
+    def may_give_way(self) -> bool:
+        """It is idle; and if it is new, it has had time for a first word."""
+        transport = self.transport
+        is_leaving = self.is_surplus or transport is None or transport.is_closing()
+        is_new = not self.is_used and monotonic() - self.idle_since < _FIRST_WORD_S
+        return self.is_idle and not is_new and not is_leaving
+
+    @property
     def is_busy(self) -> bool:
         """A request is being served, or waits for it."""
         return self._request_in_progress or bool(self._arrivals)
@@ -358,39 +367,3 @@ class ServerConnection(RequestHandler):
                     await body.more()
         except (TimeoutError, BodyError):
             return
-
-
-class Server(web.Server):
-    """Makes our connections. aiohttp's own factory falls back to a connection without any option
-    if a single one is unknown to it."""
-
-    def __init__(self, events: ServerEvents) -> None:
-        super().__init__(_never_called, handler_cancellation=True)
-        self._events = events
-
-    @property
-    def callers(self) -> list[ServerConnection]:
-        """All connections that are open."""
-        return self.connections  # type: ignore[return-value]  # `__call__` makes no others
-
-    async def end_all(self) -> None:
-        """Cancel what is being served, close every connection, and wait until all is settled."""
-        tasks = [conn._task_handler for conn in self.connections if conn._task_handler]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for conn in self.connections:
-            conn.force_close()
-
-    def __call__(self) -> RequestHandler:
-        return ServerConnection(
-            self,
-            self._events,
-            loop=self._loop,
-            keepalive_timeout=0,  # `look` sees to it
-            access_log=None,
-        )
-
-
-async def _never_called(request: object) -> Any:
-    raise AssertionError("ServerConnection.start calls the listener instead")

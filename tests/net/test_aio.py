@@ -11,6 +11,7 @@ from aiohttp.connector import BaseConnector, TCPConnector
 from sidecar.core.errors import StartError
 from sidecar.net import aio
 from sidecar.net.connector import ClientConnection, Connector
+from sidecar.net.factory import Server
 from sidecar.net.server import ServerConnection
 
 
@@ -65,7 +66,7 @@ def test_every_hook_is_one_that_is_used() -> None:
     import inspect
 
     for hooks, users in (
-        (aio._SERVER_HOOKS, [ServerConnection]),
+        (aio._SERVER_HOOKS, [ServerConnection, Server]),
         (aio._CLIENT_HOOKS, [ClientConnection, Connector]),
         (aio._CONNECTOR_HOOKS, [Connector]),
     ):

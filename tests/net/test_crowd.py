@@ -10,7 +10,7 @@ from sidecar.net.crowd import Crowd
 @dataclass(eq=False)
 class One:
     idle_since: float
-    is_idle: bool = True
+    may_give_way: bool = True
 
 
 def test_while_there_is_room_nobody_goes() -> None:
@@ -34,16 +34,16 @@ def test_one_that_has_become_busy_since_the_search_is_passed_over() -> None:
     members = [a, b, newcomer]
     crowd = Crowd(1, lambda: members)
     assert crowd.one_to_go(newcomer) is a
-    b.is_idle = False
+    b.may_give_way = False
     assert crowd.one_to_go(newcomer) is a, "a new search, for the last one has nobody left"
 
 
-def test_where_none_is_idle_the_newcomer_finds_no_room() -> None:
-    members = [One(1.0, is_idle=False), One(2.0)]
+def test_where_none_may_give_way_the_newcomer_finds_no_room() -> None:
+    members = [One(1.0, may_give_way=False), One(2.0)]
     assert Crowd(1, lambda: members).one_to_go(members[-1]) is members[-1]
 
 
 def test_there_is_an_end_to_politeness() -> None:
-    members = [One(1.0, is_idle=False)] * 34
+    members = [One(1.0, may_give_way=False)] * 34
     assert Crowd(1, lambda: members).is_beyond_surplus
     assert not Crowd(2, lambda: members).is_beyond_surplus
