@@ -9,10 +9,14 @@ Origin header, so these two are the whole defence, and they cost nothing to ever
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import Final
 
 from sidecar.core.origin import BadUrlError, split_authority
 from sidecar.core.outcome import Reason, Refusal
+
+_NAME: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 
 @lru_cache(maxsize=512)
@@ -25,9 +29,12 @@ def refuse(host: str | None, origin: str | None, allowed: tuple[str, ...] | None
     if allowed is None:
         return None
     if host is not None and (name := _name(host)) not in allowed:
+        if name is None or not _NAME.fullmatch(name):
+            # Not echoed: these bytes may be an attacker's.
+            return Refusal(Reason.BAD_REQUEST, "the Host header is no name with a port")
         return Refusal(
             Reason.MISDIRECTED_HOST,
-            f"the Host header names {_shown(name)}, which is not in listen.allowed_hosts;"
+            f"the Host header names '{name}', which is not in listen.allowed_hosts;"
             " add it there (or SIDECAR_ALLOWED_HOSTS), or use http://127.0.0.1",
         )
     if origin is not None and _name(origin.partition("://")[2]) not in allowed:
@@ -44,10 +51,3 @@ def _name(authority: str) -> str | None:
         return split_authority(authority)[0].rstrip(".").lower()
     except BadUrlError:
         return None
-
-
-def _shown(name: str | None) -> str:
-    """The name if it is one; an attacker's bytes are not echoed."""
-    if name and len(name) <= 253 and all(c.isalnum() or c in "-.:_" for c in name):
-        return f"'{name}'"
-    return "no valid host"
