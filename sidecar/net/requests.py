@@ -27,6 +27,10 @@ MAX_FIELDS: Final = 128
 MAX_HEAD_BYTES: Final = 64 * 1024
 _HELD_BYTES: Final = 64 * 1024
 _METHOD_LINE: Final = re.compile(rb"[A-Za-z][A-Za-z-]{0,31} [/*h]")
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+_NO_VERSION: Final = "0.0"
+"""What the parser says before it has read one."""
+_BAD_VERSION: Final = Refusal(Reason.BAD_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken here")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -140,16 +144,17 @@ class RequestReader:
 
     __slots__ = (
         "_body",
-        "_head_bytes",
         "_headers",
         "_is_first",
         "_is_last",
         "_is_primed",
         "_parser",
+        "_read_bytes",
         "_refusal",
         "_taker",
         "_target",
         "_tunnel",
+        "_unused_bytes",
         "head_began_at",
     )
 
@@ -158,7 +163,10 @@ class RequestReader:
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
+        self._read_bytes = 0
+        """How long the read is that is being parsed."""
+        self._unused_bytes = 0
+        """Read after the read in which a head began, or a body came on."""
         self._body: RequestBody | None = None
         """The body that is being filled; None between requests and inside a head."""
         self._refusal: Refusal | None = None
@@ -181,6 +189,7 @@ class RequestReader:
                 self._tunnel.feed(data)
             return
         self._is_first = self._body is None
+        self._read_bytes = size = len(data)
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -189,12 +198,12 @@ class RequestReader:
         except httptools.HttpParserError as error:
             self._stop(error, data)
             return
-        if self._headers or self._target:
-            # In the middle of a head: a field that never ends reaches no callback.
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
+        self._unused_bytes += size
+        if self._unused_bytes > MAX_HEAD_BYTES:
+            # A field, a chunk extension or a trailer that never ends reaches no callback.
+            if self._body is None:
                 self._refusal = _too_large("the head", MAX_HEAD_BYTES)
-                self._stop(None, data)
+            self._stop(None, data)
 
     def lost(self) -> None:
         """The connection is gone: part with the parser, which holds us as we hold it."""
@@ -229,7 +238,7 @@ class RequestReader:
 
     def _stop(self, error: httptools.HttpParserError | None, data: bytes) -> None:
         """No byte that follows is read."""
-        self._parser = None
+        parser, self._parser = self._parser, None
         body, self._body = self._body, None
         if body is not None and not body.is_whole:
             message = "the request body breaks its own framing"
@@ -237,11 +246,15 @@ class RequestReader:
         elif self._refusal is not None:
             self._taker.refused(self._refusal)
         elif not self._is_last:
-            self._taker.refused(_refusal_of(error, data if self._is_first else b""))
+            refusal = _refusal_of(error, data if self._is_first else b"")
+            if parser is not None and parser.get_http_version() not in (*_VERSIONS, _NO_VERSION):
+                refusal = _BAD_VERSION
+            self._taker.refused(refusal)
 
     # --- what the parser tells ---
 
     def on_message_begin(self) -> None:
+        self._came_on()
         if not self._is_primed:
             self.head_began_at = self._taker.read_at
 
@@ -275,10 +288,15 @@ class RequestReader:
         if self._is_primed or parser is None:
             return
         self.head_began_at = None
-        major, _, minor = parser.get_http_version().partition(".")
+        is_split = self._unused_bytes + self._read_bytes > 0
+        if (is_split or self._read_bytes > MAX_HEAD_BYTES) and self._size() > MAX_HEAD_BYTES:
+            self._refuse(_too_large("the head", MAX_HEAD_BYTES))
+        self._came_on()
+        version = parser.get_http_version()
+        minor = version[2:]
         target, headers = self._target, self._headers
-        if major != "1" or minor not in ("0", "1"):
-            self._refuse(Refusal(Reason.BAD_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken here"))
+        if version not in _VERSIONS:
+            self._refuse(_BAD_VERSION)
         head = RequestHead(
             parser.get_method().decode("ascii"), target.decode("latin-1"), int(minor), headers
         )
@@ -292,7 +310,6 @@ class RequestReader:
         if head.wants_websocket:
             self._tunnel = body
         self._target = b""
-        self._head_bytes = 0
         self._is_first = False
         if not is_upgrade:
             self._headers = []
@@ -301,6 +318,7 @@ class RequestReader:
             self._refuse(refusal)
 
     def on_body(self, piece: bytes) -> None:
+        self._came_on()
         if self._body is not None:
             self._body.feed(piece)
 
@@ -313,6 +331,15 @@ class RequestReader:
         self._headers = []
         self._body = None
         body.finish()
+
+    def _came_on(self) -> None:
+        # The whole read is added once it is parsed: this one then counts nothing.
+        self._unused_bytes = -self._read_bytes
+
+    def _size(self) -> int:
+        """Of the head, but for its white space."""
+        fields = sum(len(name) + len(value) + 4 for name, value in self._headers)
+        return len(self._target) + fields
 
     def _refuse(self, refusal: Refusal) -> None:
         self._refusal = refusal

@@ -53,7 +53,7 @@ def read(data: bytes, step: int) -> Taker:
     return taker
 
 
-STEPS = pytest.mark.parametrize("step", [1, 7, 1 << 20])
+STEPS = pytest.mark.parametrize("step", [1, 7, 1 << 16, 1 << 20])
 POST = b"POST /v1/x?y HTTP/1.1\r\nHost: a\r\n"
 
 
@@ -94,9 +94,11 @@ def test_requests_that_come_together_arrive_in_their_order(step: int) -> None:
 REFUSED = [
     (b"garbage\r\n\r\n", Reason.BAD_REQUEST),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", Reason.BAD_REQUEST),
-    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Reason.BAD_REQUEST),
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Reason.BAD_VERSION),
     (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", Reason.BAD_VERSION),
-    (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", Reason.BAD_REQUEST),
+    (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", Reason.BAD_VERSION),
+    (b"GET / HTTP/3.0\r\nHost: a\r\n\r\n", Reason.BAD_VERSION),
+    (b"GET / HTTP/1\r\nHost: a\r\n\r\n", Reason.BAD_REQUEST),
     (b"GET /\r\n\r\n", Reason.BAD_VERSION),
     (b"GET / HTTP/1.1\r\n\r\n", Reason.BAD_REQUEST),
     (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", Reason.BAD_REQUEST),
@@ -119,7 +121,11 @@ REFUSED = [
         b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * MAX_FIELDS + b"\r\n",
         Reason.HEADER_TOO_LARGE,
     ),
-    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 70_000, Reason.HEADER_TOO_LARGE),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 150_000, Reason.HEADER_TOO_LARGE),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + (b"X: " + b"a" * 13_200 + b"\r\n") * 5 + b"\r\n",
+        Reason.HEADER_TOO_LARGE,
+    ),
 ]
 
 
@@ -134,6 +140,39 @@ def test_what_http_forbids_is_refused_once_and_nothing_arrives(
     assert taker.requests == []
     assert taker.refusal is not None
     assert taker.refusal.reason is reason
+
+
+def test_a_head_that_shares_its_first_read_with_a_large_body_is_not_large() -> None:
+    first = POST + b"Content-Length: 100000\r\n\r\n" + b"a" * 100_000
+    second = POST + b"X: y\r\n\r\n"
+    taker = Taker()
+    reader = RequestReader(taker)
+    reader.feed(first + second[:30])
+    reader.feed(second[30:])
+    assert taker.refusal is None
+    assert [len(body.take()) for _, body in taker.requests] == [100_000, 0]
+
+
+@pytest.mark.parametrize(
+    "endless", [b"5;" + b"a" * 65_000, b"0\r\nX: " + b"a" * 65_000, b"0\r\n" + b"X: a\r\n" * 12_000]
+)
+def test_an_extension_or_a_trailer_without_end_is_not_read_for_ever(endless: bytes) -> None:
+    taker = Taker()
+    reader = RequestReader(taker)
+    reader.feed(POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n" + endless)
+    [(_, body)] = taker.requests
+    assert body.take() == b"he"
+    reader.feed(endless[-60_000:])
+    assert body.take() == b""
+    reader.feed(endless[-60_000:])
+    with pytest.raises(BodyError):
+        body.take()
+
+
+def test_many_small_chunks_are_not_taken_for_that() -> None:
+    taker = read(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1;a=b\r\na\r\n" * 20_000, 5)
+    [(_, body)] = taker.requests
+    assert body.take() == b"a" * 20_000
 
 
 def test_an_unknown_method_is_told_from_garbage() -> None:
