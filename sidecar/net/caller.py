@@ -76,12 +76,16 @@ class Caller:
         self.will_close = True
         self._must_reset = must_reset
         transport = self._connection.transport
-        if transport is None or transport.is_closing():
+        if transport is None:
             return
+        is_closing = transport.is_closing()
+        if is_closing and transport.get_extra_info("ssl_object") is not None:
+            return  # below the TLS the socket may be gone already
         if must_reset:
-            # Said to the socket at once: whoever closes it, in whatever way, it is a reset.
+            # Said to the socket at once: whoever closes it, in whatever way, it is a reset. It may
+            # be closing already, because the caller has said its end.
             _reset_on_close(transport)
-        else:
+        elif not is_closing:
             transport.close()
 
 

@@ -177,6 +177,21 @@ def test_a_caller_of_http_1_0_sees_a_cut_as_a_reset(relay: Relay, side: Side) ->
     assert end is End.RST
 
 
+def test_a_caller_of_http_1_0_who_says_its_end_too_early_sees_the_cut_as_well(
+    relay: Relay, plain: Side
+) -> None:
+    """It counts as gone, but it may read on."""
+    ends = []
+    for _ in range(10):
+        target, _ = plain.script(answer(_CHUNKED_SSE + chunk(_event(1)), until_left), end=_CHAT)
+        with Caller(relay.data) as caller:
+            caller.send(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+            caller.read_until(_event(1))
+            caller.half_close()
+            ends.append(caller.read_to_end()[1])
+    assert ends == [End.RST] * 10
+
+
 def test_broken_chunk_framing_is_a_cut(relay: Relay, side: Side) -> None:
     target, _ = side.script(answer(_CHUNKED_SSE + chunk(_event(1)), b"zz\r\nnonsense", until_left))
     request_id = _id()
