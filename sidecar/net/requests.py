@@ -269,11 +269,7 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._body is not None:
-            # A trailer: dropped, and nothing of it reaches the next head.
-            self._head_bytes += len(name) + len(value)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(_too_large("the trailer", MAX_HEAD_BYTES))
-            return
+            return  # a trailer: dropped, and nothing of it reaches the next head
         if len(name) + len(value) > MAX_FIELD_BYTES:
             self._refuse(_too_large("a header", MAX_FIELD_BYTES))
         headers = self._headers

@@ -190,7 +190,7 @@ def test_the_admin_port_can_ask_for_it_and_the_process_stays(start: Start, plain
         assert json.loads(body) == {"draining": True, "in_flight": 1, "drain_ms": 1200}
         assert relay.page("/readyz")[0] == 503
         assert caller.answer().end is End.FIN
-    assert plain.origin.seen(path)[0].left_at is not None
+    assert eventually(lambda: plain.origin.seen(path)[0].left_at is not None)
     time.sleep(0.2)
     assert relay.is_running
     assert relay.page("/livez")[0] == 200
