@@ -1,0 +1,143 @@
+"""What a reader finds in an answer: facts, in the provider's own words and numbers.
+
+Knows: the kinds of generated pieces, and what is worth keeping of an answer.
+Must not know: time, dialects, or what the facts mean: numbers of two providers may count different
+things under one name, and are made alike in `metering`.
+Unknown is None, never 0. What is said twice counts as said last; nothing is added up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+CONTENT: Final = 1
+"""A piece of the visible answer. The kinds are bits: one event may bring several."""
+REASONING: Final = 2
+REFUSAL: Final = 4
+TOOL_CALL: Final = 8
+"""A tool's name, or a piece of its arguments."""
+AUDIO: Final = 16
+TRANSCRIPT: Final = 32
+"""What the audio says."""
+NOTHING: Final = 0
+"""An event that brought nothing generated."""
+UNREADABLE: Final = -1
+"""Bytes that are no event of this dialect."""
+
+_MAX_COUNT: Final = 1 << 53
+
+
+@dataclass(slots=True)
+class Usage:
+    """Token counts as the provider states them; None where it does not."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderError:
+    """An error as the provider tells it. `is_in_stream`: under a status that promised success."""
+
+    is_in_stream: bool
+    type: str | None
+    code: str | None
+    message: str | None
+
+
+class Facts:
+    """Filled while an answer is read."""
+
+    __slots__ = (
+        "comments",
+        "error",
+        "events",
+        "finish_reasons",
+        "is_complete",
+        "is_over",
+        "model",
+        "response_id",
+        "service_tier",
+        "skipped",
+        "text_chars",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self.model: str | None = None
+        """That answered, as named last."""
+        self.response_id: str | None = None
+        self.service_tier: str | None = None
+        self.finish_reasons: list[str] = []
+        """In the provider's own words; of several choices each its own."""
+        self.usage: Usage | None = None
+        self.error: ProviderError | None = None
+        self.events = 0
+        """With data; without comments and the mark of the end."""
+        self.comments = 0
+        self.text_chars = 0
+        """Of the visible answer."""
+        self.is_over = False
+        """The dialect's last event was read."""
+        self.is_complete = False
+        """Nothing of the answer is missing: the last event, or what stands for it."""
+        self.skipped: dict[str, int] = {}
+        """reason -> how much was not understood, and therefore not counted."""
+
+    def skip(self, reason: str) -> None:
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+    def finish(self, reason: object) -> None:
+        """One more reason, if it is one; not one that is said again."""
+        if isinstance(reason, str) and reason and reason not in self.finish_reasons:
+            self.finish_reasons.append(reason)
+
+    def name_model(self, name: object) -> None:
+        if isinstance(name, str) and name:
+            self.model = name
+
+    def counted(self) -> Usage:
+        """The usage to fill; made when there is a first number."""
+        if self.usage is None:
+            self.usage = Usage()
+        return self.usage
+
+
+class Interpreter(Protocol):
+    """Reads one answer of one dialect. What it does not understand it leaves out."""
+
+    facts: Facts
+
+    def event(self, name: bytes, data: bytes) -> int:
+        """One event: its name (b"" where the framing has none) and its data. The kinds of what it
+        brought, or UNREADABLE."""
+
+    def whole(self, body: bytes) -> int:
+        """A body that is not a stream, errors included. Likewise."""
+
+
+def count(value: object) -> int | None:
+    """A number of tokens, or None. Some providers write whole numbers as floats; what is negative,
+    broken, huge or text is no count."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and 0 <= value < _MAX_COUNT else None
+
+
+def text(value: object) -> str | None:
+    """A non-empty string, or None."""
+    return value if isinstance(value, str) and value else None
+
+
+def word(value: object) -> str | None:
+    """A code, which may be a number: as text, or None."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text(value)

@@ -1,0 +1,182 @@
+"""Server-sent events, however their bytes are cut.
+
+Knows: the framing of the WHATWG standard (HTML §9.2.6): lines that end with CRLF, LF or CR, fields,
+comments, and the blank line that ends an event.
+Must not know: what an event says; an interpreter is asked, once per event.
+Two ways through: bytes that hold whole events in their plainest form (almost every read of almost
+every provider) are cut by `split` alone; all else goes line by line. At most 64 KiB of an event are
+kept: a longer one is passed over, and said to be.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sidecar.dialects.facts import UNREADABLE, Interpreter
+
+MAX_EVENT_BYTES: Final = 64 * 1024
+_DATA: Final = b"data: "
+_EVENT: Final = b"event: "
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class SseReader:
+    """Feed every byte of the body; each call tells the kinds of the events that it completed."""
+
+    __slots__ = (
+        "_data",
+        "_event",
+        "_is_first",
+        "_is_too_long",
+        "_line",
+        "_name",
+        "_size",
+        "_skips_lf",
+        "interpreter",
+    )
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self.interpreter = interpreter
+        self._event = interpreter.event
+        self._line = bytearray()
+        """The beginning of a line whose end has not come."""
+        self._data: list[bytes] = []
+        self._name = b""
+        self._size = 0
+        self._is_too_long = False
+        self._skips_lf = False
+        """The last byte was a CR: a LF that follows belongs to it."""
+        self._is_first = True
+
+    def feed(self, data: bytes) -> list[int]:
+        """Kinds of the generated pieces, one number for each event that brought some."""
+        if (
+            data[-2:] == b"\n\n"
+            and not self._line
+            and not self._data
+            and not self._name
+            and not self._is_too_long
+            and not self._skips_lf
+            and not self._is_first
+            and b"\r" not in data
+        ):
+            return self._whole_events(data)
+        return self._by_lines(data)
+
+    def end(self) -> list[int]:
+        """The body is over. An event that only lacks its blank line is taken, if it is whole."""
+        kinds: list[int] = []
+        if self._line:
+            line = bytes(self._line)
+            self._line.clear()
+            self._take(line, kinds)
+        if self._data and not self._is_too_long:
+            # Cut in the middle it says nothing; whole it is as good as any other.
+            self._tell(self._name, b"\n".join(self._data), kinds, is_cut=True)
+            self._forget()
+        return kinds
+
+    def _whole_events(self, data: bytes) -> list[int]:
+        kinds: list[int] = []
+        for block in data[:-2].split(b"\n\n") if data.count(b"\n\n") > 1 else (data[:-2],):
+            if block[:6] == _DATA and b"\n" not in block:
+                self._tell(b"", block[6:], kinds)
+                continue
+            if block[:7] == _EVENT:
+                name, _, rest = block.partition(b"\n")
+                if rest[:6] == _DATA and b"\n" not in rest:
+                    self._tell(name[7:], rest[6:], kinds)
+                    continue
+            for line in block.split(b"\n"):
+                self._take(line, kinds)
+            self._take(b"", kinds)
+        return kinds
+
+    def _by_lines(self, data: bytes) -> list[int]:
+        kinds: list[int] = []
+        if self._skips_lf and data:
+            self._skips_lf = False
+            if data[:1] == b"\n":
+                data = data[1:]
+        if b"\n" not in data and b"\r" not in data:
+            self._keep(data)
+            return kinds
+        if self._line:
+            data = bytes(self._line) + data
+            self._line.clear()
+        lines = data.splitlines(keepends=True)
+        tail = b""
+        if lines and lines[-1][-1:] not in (b"\n", b"\r"):
+            tail = lines.pop()
+        self._skips_lf = data[-1:] == b"\r"
+        for line in lines:
+            if self._is_first:
+                line = line.removeprefix(_BOM)
+                self._is_first = False
+            self._take(line.rstrip(b"\r\n"), kinds)
+        self._keep(tail)
+        return kinds
+
+    def _keep(self, piece: bytes) -> None:
+        if self._is_too_long and not self._line:
+            # Of a line that will be passed over only its being there counts: it is not blank.
+            self._line += piece[:1]
+        elif not self._is_too_long:
+            self._line += piece
+            if len(self._line) + self._size > MAX_EVENT_BYTES:
+                self._pass_over()
+                del self._line[1:]
+
+    def _take(self, line: bytes, kinds: list[int]) -> None:
+        if not line:
+            self._dispatch(kinds)
+            return
+        if line[:1] == b":":
+            self.interpreter.facts.comments += 1
+            return
+        if self._is_too_long:
+            return
+        field, _, value = line.partition(b":")
+        if value[:1] == b" ":
+            value = value[1:]
+        if field == b"data":
+            self._size += len(value)
+            self._data.append(value)
+            if self._size > MAX_EVENT_BYTES:
+                self._pass_over()
+        elif field == b"event":
+            self._name = value
+
+    def _pass_over(self) -> None:
+        self._is_too_long = True
+        self._data.clear()
+
+    def _dispatch(self, kinds: list[int]) -> None:
+        if self._is_too_long:
+            facts = self.interpreter.facts
+            facts.events += 1
+            facts.skip("event_too_large")
+        elif self._data:
+            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            self._tell(self._name, data, kinds)
+        self._forget()
+
+    def _tell(self, name: bytes, data: bytes, kinds: list[int], is_cut: bool = False) -> None:
+        facts = self.interpreter.facts
+        if data == b"[DONE]" or data.strip() == b"[DONE]":
+            facts.is_over = facts.is_complete = True
+            return
+        found = self._event(name, data)
+        if found == UNREADABLE and is_cut:
+            return
+        facts.events += 1
+        if found == UNREADABLE:
+            facts.skip("unreadable")
+        elif found:
+            kinds.append(found)
+
+    def _forget(self) -> None:
+        self._data.clear()
+        self._name = b""
+        self._size = 0
+        self._is_too_long = False
