@@ -352,7 +352,8 @@ class ServerConnection(RequestHandler):
         self.refused(refusal)
 
     async def _part(self) -> None:
-        """End after an answer to bytes that were no request: more of them may be on their way."""
+        """End after an answer to bytes that were no request, or no body: more of them may be on
+        their way, and are thrown away."""
         await self.flushed()
         if self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
@@ -365,5 +366,7 @@ class ServerConnection(RequestHandler):
             async with asyncio.timeout(_LINGER_S):
                 while not body.is_whole and self.transport is not None:
                     await body.more()
-        except (TimeoutError, BodyError):
+        except TimeoutError:
             return
+        except BodyError:
+            await self._part()
