@@ -36,6 +36,7 @@ class ResponseReader:
     """
 
     __slots__ = (
+        "_framing_bytes",
         "_head",
         "_head_bytes",
         "_interim",
@@ -79,6 +80,8 @@ class ResponseReader:
         self._interim = 0
         self._is_interim = False
         self._head_bytes = self._trailer_bytes = 0
+        self._framing_bytes = 0
+        """Read since the last byte of the body."""
         self.bytes_received = 0
         self.read_at: float | None = None
         self.has_head = False
@@ -121,7 +124,13 @@ class ResponseReader:
                 if pieces:
                     body = pieces.pop() if len(pieces) == 1 else b"".join(pieces)
                     pieces.clear()
+                    self._framing_bytes = 0
                     self._more(body, now)
+                else:
+                    # An extension or a trailer that never ends reaches no callback.
+                    self._framing_bytes += len(data)
+                    if self._framing_bytes > _MAX_TRAILER_BYTES:
+                        reason = Reason.BAD_FRAMING
             else:
                 self._push(now)
         except Exception as error:

@@ -170,6 +170,23 @@ async def test_chunks_that_break_come_after_all_that_came_before(step: int) -> N
     assert kept.body == b"abc"
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+
+
+@pytest.mark.parametrize("endless", [b"5;" + b"a" * 150_000, b"0\r\nX: " + b"a" * 150_000])
+async def test_an_extension_or_a_trailer_without_end_is_not_read_for_ever(endless: bytes) -> None:
+    kept, _, ending = await read(CHUNKED + endless, 4096)
+    assert ending.result() is Reason.BAD_FRAMING
+    assert kept.body == b"abc"
+    assert not kept.is_whole
+
+
+async def test_many_small_chunks_are_not_taken_for_that() -> None:
+    kept, _, ending = await read(CHUNKED + b"1;a=b\r\na\r\n" * 30_000 + b"0\r\n\r\n", 5)
+    assert ending.result() is None
+    assert kept.body == b"abc" + b"a" * 30_000
+
+
 @pytest.mark.parametrize(
     ("data", "error", "reason"),
     [
