@@ -162,6 +162,11 @@ class ResponseReader:
         else:
             self._finish(Reason.UPSTREAM_CUT)
 
+    def stop(self) -> None:
+        """Nobody waits for the ending any more. Parser and reader hold each other: parted here, so
+        that no exchange waits for the garbage collector."""
+        self._parser = None
+
     def fail(self, reason: Reason) -> None:
         """End it from our side: a timer fired, or the caller's body broke."""
         self._finish(reason)
@@ -198,9 +203,7 @@ class ResponseReader:
             self.ending.set_exception(error)
 
     def _finish(self, reason: Reason | None) -> None:
-        # Parser and reader hold each other: parted here, so that no exchange waits for the
-        # garbage collector.
-        self._parser = None
+        self.stop()
         self.is_clean = self.is_clean and reason is None
         if not self.ending.done():
             self.ending.set_result(reason)

@@ -89,7 +89,8 @@ class RequestBody:
     def take(self) -> bytes:
         """What is buffered now."""
         if self._error is not None:
-            raise self._error
+            # Made anew: the one that is kept would hold, by its traceback, what holds it.
+            raise BodyError(self._error.reason, str(self._error))
         pieces = self._pieces
         if len(pieces) == 1:
             data = pieces.pop()
@@ -206,8 +207,10 @@ class RequestReader:
             self._stop(None, data)
 
     def lost(self) -> None:
-        """The connection is gone: part with the parser, which holds us as we hold it."""
-        self._parser = None
+        """The connection is gone: part with it and with the parser, which hold us as we hold them;
+        no connection has to wait for the garbage collector then."""
+        self._parser = self._body = self._tunnel = None
+        self._taker = _GONE
 
     def end(self) -> None:
         """The caller sends nothing more."""
@@ -340,6 +343,30 @@ class RequestReader:
     def _refuse(self, refusal: Refusal) -> None:
         self._refusal = refusal
         raise _RefusedError
+
+
+class _Gone:
+    """Stands for a connection that reads nothing more."""
+
+    read_at = 0.0
+
+    def write(self, data: bytes) -> None:
+        """Nobody is there."""
+
+    def hold(self) -> None:
+        """Nothing comes."""
+
+    def release(self) -> None:
+        """Nothing comes."""
+
+    def arrived(self, head: RequestHead, body: RequestBody) -> Refusal | None:
+        """Nothing comes."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """Nobody is there."""
+
+
+_GONE: Final = _Gone()
 
 
 class _RefusedError(Exception):

@@ -132,6 +132,8 @@ class PooledWire:
         self._is_ended = True
         if self._lingering is not None:
             self._lingering.cancel()
+        if self._reader is not None:
+            self._reader.stop()
         protocol = self._protocol
         protocol.receiver = None
         transport = protocol.transport

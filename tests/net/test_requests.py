@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from hypothesis import given
@@ -216,6 +217,20 @@ def test_a_body_with_broken_chunks_fails_for_whoever_takes_it(step: int) -> None
     with pytest.raises(BodyError):
         body.take()
     assert taker.refusal is None
+
+
+async def test_a_broken_body_leaves_nothing_to_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        taker = read(POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 1 << 20)
+        for _ in range(2):
+            with pytest.raises(BodyError, match="breaks its own framing"):
+                await taker.requests[0][1].more()
+        taker.requests.clear()
+        assert [o for o in gc.get_objects() if isinstance(o, RequestBody)] == []
+    finally:
+        gc.enable()
 
 
 def test_a_caller_is_held_while_64_kib_of_its_body_wait() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 from sidecar.core.outcome import Reason
@@ -113,6 +114,26 @@ async def test_waiting_for_the_last_byte_leaves_the_limits_of_the_buffer_alone()
         await asyncio.sleep(0.01)
         assert connection.transport.get_write_buffer_limits() == before
         writer.close()
+
+
+async def test_one_that_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
+    """Which comes by so rarely that thousands of them would wait for it."""
+    async with open_house() as (house, address, _):
+        gc.collect()
+        gc.disable()
+        try:
+            for ask in (get("/"), b"no request\r\n\r\n", b"GET / HT"):
+                reader, writer = await call(address, ask)
+                if ask.endswith(b"\r\n\r\n"):
+                    await reader.readuntil(b"\r\n\r\n")
+                writer.close()
+                await writer.wait_closed()
+            await asyncio.sleep(0.05)
+            house.handled.clear()
+            left = [o for o in gc.get_objects() if isinstance(o, server.ServerConnection)]
+            assert left == []
+        finally:
+            gc.enable()
 
 
 async def test_one_that_is_served_is_not_idle() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from sidecar.core.heads import ResponseHead
 from sidecar.core.outcome import Reason
+from sidecar.net.reader import ResponseReader
 from sidecar.net.upstream import HttpUpstream
 from sidecar.net.wire import PooledWire
 
@@ -86,6 +88,25 @@ async def test_a_dropped_connection_is_closed_at_once() -> None:
         assert (upstream.idle, upstream.active) == (0, 0)
 
     await with_wire(sends(STREAM), story)
+
+
+async def test_an_attempt_that_was_given_up_leaves_nothing_to_the_garbage_collector() -> None:
+    """Its sink holds the exchange, and that the caller's connection."""
+
+    async def story(
+        upstream: HttpUpstream, wire: PooledWire, ending: asyncio.Future[Reason | None], kept: Kept
+    ) -> None:
+        while not kept.body:
+            await asyncio.sleep(0.001)
+        wire.drop()
+
+    gc.collect()
+    gc.disable()
+    try:
+        await with_wire(sends(STREAM), story)
+        assert [o for o in gc.get_objects() if isinstance(o, ResponseReader)] == []
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
