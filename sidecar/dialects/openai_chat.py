@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sidecar.dialects.facts import (
+from sidecar.core.facts import (
     AUDIO,
     CONTENT,
     NOTHING,

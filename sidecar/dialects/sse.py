@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sidecar.dialects.facts import UNREADABLE, Interpreter
+from sidecar.core.facts import UNREADABLE, Interpreter
 
 MAX_EVENT_BYTES: Final = 64 * 1024
 _DATA: Final = b"data: "

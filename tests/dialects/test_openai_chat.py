@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.dialects.facts import CONTENT, NOTHING, REASONING, TOOL_CALL, UNREADABLE, Usage
+from sidecar.core.facts import CONTENT, NOTHING, REASONING, TOOL_CALL, UNREADABLE, Usage
 from sidecar.dialects.openai_chat import OpenAiChat
 from sidecar.dialects.sse import SseReader
 

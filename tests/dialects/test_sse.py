@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.dialects.facts import CONTENT, NOTHING, UNREADABLE, Facts
+from sidecar.core.facts import CONTENT, NOTHING, UNREADABLE, Facts
 from sidecar.dialects.sse import MAX_EVENT_BYTES, SseReader
 
 

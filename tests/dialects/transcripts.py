@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from sidecar.dialects.facts import (
+from sidecar.core.facts import (
     AUDIO,
     CONTENT,
     REASONING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.dialects.facts import Facts, Usage, count, text, word
+from sidecar.core.facts import Facts, Usage, count, text, word
 
 
 @pytest.mark.parametrize(("value", "tokens"), [(0, 0), (5, 5), (5.0, 5)])

@@ -1,0 +1,121 @@
+"""Generated events and the times between them.
+
+Knows: marks, gaps, stalls and their counts, as arithmetic on timestamped kinds.
+Must not know: bytes or dialects (a reader turns bytes into kinds), a clock (`now` is the moment of
+the read that completed an event), or what is done with the result.
+A gap is the time from one generated event to the next; several that one read completes have gaps
+of zero, which is what the caller sees, too.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Final, Protocol
+
+from sidecar.core.facts import REASONING, Facts
+
+GAP_BOUNDS_S: Final = (0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 1.0, 2.5, 10.0)
+_BUFFERED_EVENTS: Final = 8
+_BUFFERED_AFTER_S: Final = 1.0
+_BUFFERED_SHARE: Final = 0.9
+
+
+class Reader(Protocol):
+    """Bytes in, kinds out."""
+
+    def feed(self, data: bytes) -> list[int]: ...
+
+    def end(self) -> list[int]: ...
+
+
+class Meter:
+    """Of one answer. Times are monotonic seconds."""
+
+    __slots__ = (
+        "_began_at",
+        "_feed",
+        "_reader",
+        "_stall_after_s",
+        "facts",
+        "first_answer_at",
+        "first_event_at",
+        "first_token_at",
+        "gap_counts",
+        "gap_sum_s",
+        "last_token_at",
+        "longest_gap_s",
+        "output_events",
+        "reasoning_events",
+        "stalls",
+    )
+
+    def __init__(self, reader: Reader, facts: Facts, began_at: float, stall_after_s: float) -> None:
+        self._reader = reader
+        self._feed = reader.feed
+        self._began_at = began_at
+        self._stall_after_s = stall_after_s
+        self.facts = facts
+        self.first_event_at: float | None = None
+        """The first event with data, whatever it brought."""
+        self.first_token_at: float | None = None
+        self.first_answer_at: float | None = None
+        self.last_token_at: float | None = None
+        self.output_events = 0
+        self.reasoning_events = 0
+        self.gap_counts = [0] * (len(GAP_BOUNDS_S) + 1)
+        self.gap_sum_s = 0.0
+        self.longest_gap_s: float | None = None
+        self.stalls = 0
+
+    def feed(self, data: bytes, now: float) -> None:
+        """One read of the body."""
+        kinds = self._feed(data)
+        if kinds:
+            self._count(kinds, now)
+        if self.first_event_at is None and self.facts.events:
+            self.first_event_at = now
+
+    def end(self, now: float) -> None:
+        """The body is over."""
+        if kinds := self._reader.end():
+            self._count(kinds, now)
+        if self.first_event_at is None and self.facts.events:
+            self.first_event_at = now
+
+    def _count(self, kinds: list[int], now: float) -> None:
+        last = self.last_token_at
+        if last is None:
+            self.first_token_at = now
+        else:
+            gap_s = now - last
+            self.gap_counts[bisect_left(GAP_BOUNDS_S, gap_s)] += 1
+            self.gap_sum_s += gap_s
+            if self.longest_gap_s is None or gap_s > self.longest_gap_s:
+                self.longest_gap_s = gap_s
+            if gap_s > self._stall_after_s:
+                self.stalls += 1
+        count = len(kinds)
+        if count > 1:
+            # Those that came together with the first of this read.
+            self.gap_counts[0] += count - 1
+            if self.longest_gap_s is None:
+                self.longest_gap_s = 0.0
+        self.output_events += count
+        self.last_token_at = now
+        if self.first_answer_at is not None:
+            return
+        for kind in kinds:
+            if kind & ~REASONING:
+                self.first_answer_at = now
+            if kind & REASONING:
+                self.reasoning_events += 1
+
+    @property
+    def is_buffered(self) -> bool:
+        """Somebody on the way holds the answer back and lets it go at once: at least eight
+        generated events, the first later than a second, nine of ten gaps under a millisecond."""
+        if self.output_events < _BUFFERED_EVENTS or self.first_token_at is None:
+            return False
+        gaps = self.output_events - 1
+        is_late = self.first_token_at - self._began_at > _BUFFERED_AFTER_S
+        return is_late and self.gap_counts[0] >= _BUFFERED_SHARE * gaps

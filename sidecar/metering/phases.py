@@ -1,0 +1,95 @@
+"""The waterfall of one exchange: which part of its time went where.
+
+Knows: the ten phases, in order, and the mark that ends each.
+Must not know: a clock. Marks are monotonic seconds, None where the thing did not happen; they may
+come in any order (a provider can answer before the upload is whole), and the phases add up to the
+duration all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+PHASES: Final = (
+    "receive",
+    "queue",
+    "retry",
+    "connect",
+    "send",
+    "provider_wait",
+    "prelude",
+    "thinking",
+    "answer",
+    "tail",
+)
+
+
+@dataclass(slots=True)
+class Marks:
+    """Each is the end of the phase that is named beside it; `began_at` and `ended_at` are the
+    whole. What did not happen is None."""
+
+    began_at: float
+    """The request head was parsed."""
+    received_at: float | None = None
+    """receive: the body was whole, or the first of its bytes went up."""
+    queued_until: float | None = None
+    """queue: a seat was had."""
+    attempted_at: float | None = None
+    """retry: the last attempt began."""
+    connected_at: float | None = None
+    """connect: a connection was had, from the pool or new."""
+    sent_at: float | None = None
+    """send: the last byte of the request was handed over."""
+    headers_at: float | None = None
+    """provider_wait: the final response head was parsed."""
+    first_token_at: float | None = None
+    """prelude: the first generated piece."""
+    first_answer_at: float | None = None
+    """thinking: the first piece that is not reasoning."""
+    last_token_at: float | None = None
+    """answer: the last generated piece."""
+    is_stream: bool = False
+    """Otherwise nothing tells prelude, thinking and answer apart: all is tail."""
+
+
+def phases_s(marks: Marks, ended_at: float) -> dict[str, float]:
+    """Seconds in each phase; the sum is `ended_at - began_at`.
+
+    A phase whose end is not known lasts until the next mark that is; where there is none, it was
+    the one in which the exchange ended.
+    """
+    ends = [
+        marks.received_at,
+        marks.queued_until,
+        marks.attempted_at,
+        marks.connected_at,
+        marks.sent_at,
+        marks.headers_at,
+        marks.first_token_at,
+        marks.first_answer_at,
+        marks.last_token_at,
+    ]
+    spent = dict.fromkeys(PHASES, 0.0)
+    reached = max((at for at, mark in enumerate(ends) if mark is not None), default=-1)
+    cursor = marks.began_at
+    for at in range(reached + 1):
+        mark = ends[at]
+        if mark is not None and mark > cursor:
+            until = min(mark, ended_at)
+            spent[PHASES[at]] = max(until - cursor, 0.0)
+            cursor = max(until, cursor)
+    spent[_running(marks, reached)] += max(ended_at - cursor, 0.0)
+    return spent
+
+
+def _running(marks: Marks, reached: int) -> str:
+    """The phase in which the exchange ended."""
+    headers, last_token = 5, 8
+    if reached == last_token or (reached >= headers and not marks.is_stream):
+        return PHASES[-1]
+    # Queue and retry are entered only where there is something to wait for.
+    if reached < 0:
+        return "receive"
+    return "connect" if reached < 3 else PHASES[reached + 1]
