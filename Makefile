@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test run lint bench audit docs clean
+.PHONY: help demo test run lint bench fuzz audit docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import contracts
 
 bench: $(VENV)/.dev  ## CPU, latency and memory beside a plain relay, in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: $(VENV)/.dev  ## 100,000 damaged exchanges; ARGS="--seed 7 --exchanges 1000", or --only 123
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 audit: $(VENV)/bin/python  ## known faults of what an installation brings; asks the network
 	rm -rf $(VENV)/audited
