@@ -1,0 +1,67 @@
+"""What a request asks for, and whose words its answer is written in: by method and path.
+
+Knows: the ends of the providers' paths. Gateways put all kinds of things before them.
+Must not know: bodies, or upstreams. A path that is not known here is still relayed; its answer is
+only not read.
+Names: gen_ai.operation.name of the semantic conventions where there is one, else our own word.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`family`: which interpreter reads the answer."""
+
+    name: str
+    family: str
+
+
+_POST: Final[tuple[tuple[str, Operation], ...]] = (
+    ("/chat/completions", Operation("chat", "openai-chat")),
+    ("/completions", Operation("text_completion", "openai-completions")),
+    ("/responses", Operation("chat", "openai-responses")),
+    ("/messages", Operation("chat", "anthropic")),
+    ("/v1/chat", Operation("chat", "cohere-v1")),
+    ("/v2/chat", Operation("chat", "cohere-v2")),
+    ("/api/chat", Operation("chat", "ollama")),
+    ("/api/generate", Operation("text_completion", "ollama")),
+    ("/api/embed", Operation("embeddings", "ollama")),
+    ("/api/embeddings", Operation("embeddings", "ollama")),
+    ("/embeddings", Operation("embeddings", "openai-embeddings")),
+    ("/audio/transcriptions", Operation("transcription", "openai-audio")),
+    ("/audio/translations", Operation("transcription", "openai-audio")),
+    ("/audio/speech", Operation("speech", "openai-audio")),
+    ("/images/generations", Operation("image_generation", "openai-images")),
+    ("/images/edits", Operation("image_generation", "openai-images")),
+    ("/images/variations", Operation("image_generation", "openai-images")),
+    (":generateContent", Operation("generate_content", "gemini")),
+    (":streamGenerateContent", Operation("generate_content", "gemini")),
+    (":embedContent", Operation("embeddings", "gemini")),
+    (":batchEmbedContents", Operation("embeddings", "gemini")),
+    (":rawPredict", Operation("chat", "anthropic")),
+    (":streamRawPredict", Operation("chat", "anthropic")),
+    ("/converse", Operation("chat", "bedrock-converse")),
+    ("/converse-stream", Operation("chat", "bedrock-converse")),
+    ("/invoke", Operation("chat", "bedrock-invoke")),
+    ("/invoke-with-response-stream", Operation("chat", "bedrock-invoke")),
+)
+_STORED_RESPONSE: Final = re.compile(r"/responses/[^/]+$")
+
+
+@lru_cache(maxsize=1024)
+def operation_of(method: str, path: str) -> Operation | None:
+    """None where nothing is generated, or nothing that is known."""
+    if method == "POST":
+        for end, operation in _POST:
+            if path.endswith(end):
+                return operation
+    elif method == "GET" and _STORED_RESPONSE.search(path):
+        # A stored answer, whole or resumed: its tokens were counted when it was made.
+        return Operation("fetch_response", "openai-responses")
+    return None
