@@ -295,6 +295,11 @@ class ResponseHead:
             return False
         return True
 
+    @property
+    def announces_body(self) -> bool:
+        """Some bytes of a body are said to follow."""
+        return bool(self.content_length) or self._te_at is not None
+
     def finish(self, status: int, has_body: bool) -> None:
         """All headers are in: settle the framing. `has_body` False: HEAD, 1xx, 204, 304."""
         self.status = status

@@ -242,7 +242,8 @@ class ResponseReader:
         if status < 200:
             self._is_interim = True
             self._interim += 1
-            if self._interim > _MAX_INTERIM:
+            # llhttp would read a body after it, and the next head in the middle of that.
+            if self._interim > _MAX_INTERIM or self._head.announces_body:
                 raise _NoResponseError
             return
         if self._head.is_ambiguous:

@@ -18,7 +18,7 @@ from sidecar.dialects.operations import Operation, operation_of
         ("/v1/messages", "chat", "anthropic"),
         ("/v1/embeddings", "embeddings", "openai-embeddings"),
         ("/v1beta/models/g:streamGenerateContent", "generate_content", "gemini"),
-        ("/v1/projects/p/locations/l/publishers/anthropic/models/m:streamRawPredict", "chat", "anthropic"),
+        ("/v1/projects/p/publishers/anthropic/models/m:streamRawPredict", "chat", "anthropic"),
         ("/model/anthropic.claude%3A0/converse-stream", "chat", "bedrock-converse"),
         ("/model/m/invoke", "chat", "bedrock-invoke"),
         ("/v2/chat", "chat", "cohere-v2"),

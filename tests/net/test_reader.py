@@ -323,3 +323,15 @@ async def test_101_that_nobody_asked_for_is_no_answer(
     kept, _, ending = await read(data, step, may_switch=may_switch)
     assert kept.heads == []
     assert ending.result() is Reason.BAD_UPSTREAM_RESPONSE
+
+
+@STEPS
+@pytest.mark.parametrize("status", [b"100", b"103", b"129"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 2", b"Transfer-Encoding: chunked"])
+async def test_an_interim_answer_with_a_body_is_no_answer(
+    step: int, status: bytes, framing: bytes
+) -> None:
+    head = b"HTTP/1.1 %b X\r\n%b\r\n\r\n" % (status, framing)
+    kept, _, ending = await read(head + b"ok", step)
+    assert (kept.heads, kept.body) == ([], b"")
+    assert ending.result() is Reason.BAD_UPSTREAM_RESPONSE

@@ -171,6 +171,7 @@ def vectors() -> Iterator[Vector]:
     yield Vector(
         "a head of a megabyte", ok(b"X: " + b"y" * (1 << 20), b"Content-Length: 2", body=b"ok")
     )
+    yield Vector("129 with a body", ok(b"Content-Length: 2", body=b"ok", status=b"HTTP/1.1 129 X"))
     yield Vector("short", ok(b"Content-Length: 20", body=b"ok"))
     yield Vector("nothing", b"")
     yield Vector("only a line", b"HTTP/1.1 200 OK\r\n")
