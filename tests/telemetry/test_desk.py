@@ -54,3 +54,18 @@ def test_begin_and_settle_keep_the_books_balanced(new_record: Any) -> None:
     assert emitted == [record]
     assert list(desk.states()) == []
     assert sum(account.outcomes.values()) == account.started
+
+
+def test_t101_a_wall_clock_that_jumps_changes_what_is_shown_and_nothing_else() -> None:
+    """Limits and durations count on the monotonic clock; only app.py reads both."""
+    moments = iter([1_700_000_000.0, 1_700_003_600.0, 1_699_996_400.0])
+    desk = TelemetryDesk(
+        Ledger(["openai"]),
+        Fanout([], lambda signal, reason: None),
+        lambda: 100.0,
+        lambda: next(moments),
+        "sc-",
+    )
+    shown = [desk.started_at(100.0) for _ in range(3)]
+    assert [text[11:16] for text in shown] == ["22:13", "23:13", "21:13"]
+    assert desk.now() == 100.0
