@@ -116,6 +116,27 @@ async def test_waiting_for_the_last_byte_leaves_the_limits_of_the_buffer_alone()
         writer.close()
 
 
+async def test_the_answer_to_a_broken_body_arrives_although_more_bytes_follow() -> None:
+    """Closed with unread bytes the connection would be reset, and what was said be lost."""
+    async with open_house() as (house, address, _):
+
+        async def take(inbound: Inbound, client: Client) -> None:
+            try:
+                await inbound.body.more()
+            except BodyError:
+                client.will_close = True
+                client.write(OK)
+
+        house.handle = take  # type: ignore[method-assign]  # plays the pipeline
+        ask = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+        reader, writer = await call(address, ask)
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            writer.write(b"a" * 1000)
+        assert await asyncio.wait_for(reader.read(), 2) == OK
+        writer.close()
+
+
 async def test_one_that_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
     """Which comes by so rarely that thousands of them would wait for it."""
     async with open_house() as (house, address, _):
