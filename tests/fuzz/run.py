@@ -18,6 +18,7 @@ from tests.fuzz.caller import Caller
 from tests.fuzz.judge import Result, faults
 from tests.fuzz.mutate import write
 from tests.fuzz.provider import Live, Provider, Stage
+from tests.fuzz.story import Story
 from tests.wire.relay import Relay, assert_balanced, total
 
 AT_ONCE: Final = 160
@@ -29,6 +30,9 @@ _WARM_UP: Final = 1500
 """So many at least before memory is measured: the last 1,000 exchanges are kept to be shown."""
 _LATE_S: Final = 0.15
 _BEAT_S: Final = 0.02
+_AT_FIRST: Final = 32
+_AT_LEAST: Final = 8
+_LONG_S: Final = 0.15
 _LOOK_EVERY_S: Final = 1.0
 _SETTLE_S: Final = 3.0
 _UPSTREAM: Final = (
@@ -80,6 +84,30 @@ class Heart:
         self._timer.cancel()
 
 
+class Pace:
+    """How many at once: fewer as soon as exchanges take long with which nothing is wrong, so that
+    on a busy machine no limit of time passes by nobody's fault."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._allowed = float(min(most, _AT_FIRST))
+        self._active = 0
+
+    async def start(self) -> None:
+        while self._active >= self._allowed:
+            await asyncio.sleep(_BEAT_S)
+        self._active += 1
+
+    def end(self, story: Story, took_s: float) -> None:
+        self._active -= 1
+        if story.kind != "none":
+            return
+        if took_s - story.planned_s > _LONG_S:
+            self._allowed = max(_AT_LEAST, self._allowed * 0.9)
+        else:
+            self._allowed = min(self._most, self._allowed + 0.5)
+
+
 class Run:
     """One program under test. `told` is called after each exchange."""
 
@@ -89,6 +117,7 @@ class Run:
         self._seed = seed
         self._told = told
         self._at_once = at_once
+        self._pace = Pace(at_once)
         self._stage = Stage()
         self.report = Report(loop)
         self.last: Result | None = None
@@ -171,6 +200,7 @@ class Run:
 
     async def _one(self, relay: Relay, number: int) -> Result | None:
         loop = asyncio.get_running_loop()
+        await self._pace.start()
         story = write(self._seed, number)
         live = self._stage.live[number] = Live(story)
         self.report.damaged[story.kind] += 1
@@ -189,6 +219,7 @@ class Run:
             return None
         finally:
             del self._stage.live[number]
+            self._pace.end(story, loop.time() - began)
         for answer in caller.answers:
             code = answer.value(b"x-sidecar-error")
             self.report.answers["the provider's" if code is None else code.decode()] += 1

@@ -126,6 +126,12 @@ class Story:
         return " + ".join(kinds) or "none"
 
     @property
+    def planned_s(self) -> float:
+        """How long both sides wait by themselves."""
+        steps = [*self.steps, *(step for turn in self.turns for step in turn.steps)]
+        return sum(step.wait_s for step in steps if isinstance(step, Wait))
+
+    @property
     def sound_turns(self) -> int:
         """How many of the first answers must be there to the byte, and their requests too."""
         count = len(self.turns)

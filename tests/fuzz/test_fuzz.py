@@ -24,7 +24,7 @@ def test_no_damage_on_either_side_breaks_the_relay_or_another_exchange(
     assert report.faults == [], again
     assert report.exchanges == EXCHANGES
     # It really was played, and most of it had something wrong with it.
-    assert report.answers["the provider's"] > EXCHANGES
+    assert report.answers["the provider's"] > EXCHANGES // 2
     assert report.outcomes.total() > EXCHANGES
     assert {"ok", "truncated", "timeout", "refused", "client_cancelled"} <= set(report.outcomes)
 
