@@ -59,6 +59,7 @@ class Facts:
         "events",
         "finish_reasons",
         "is_complete",
+        "is_lost",
         "is_over",
         "model",
         "response_id",
@@ -86,6 +87,8 @@ class Facts:
         """The dialect's last event was read."""
         self.is_complete = False
         """Nothing of the answer is missing: the last event, or what stands for it."""
+        self.is_lost = False
+        """Reading was given up: what is missing may have been there."""
         self.skipped: dict[str, int] = {}
         """reason -> how much was not understood, and therefore not counted."""
 

@@ -152,6 +152,8 @@ class RequestHead:
             self.read_timeout = value
         elif kind == h.UPGRADE:
             self.upgrade = value
+        elif kind >= h.CONTENT_ENCODING:
+            return True  # these speak in answers only
         elif kind == h.CONNECTION:
             if value.lower() in _HARMLESS_CONNECTION:
                 return False
@@ -243,12 +245,15 @@ class ResponseHead:
     __slots__ = (
         "_removed",
         "_te_at",
+        "content_encoding",
         "content_length",
         "content_type",
         "framing",
         "is_ambiguous",
         "parts",
+        "processing_ms",
         "reason",
+        "request_id",
         "status",
         "upgrade",
     )
@@ -265,6 +270,11 @@ class ResponseHead:
         self._te_at: int | None = None
         self._removed: frozenset[bytes] = frozenset()
         self.upgrade: bytes | None = None
+        self.content_encoding: bytes | None = None
+        self.processing_ms: bytes | None = None
+        """How long the provider says that it took, as it came."""
+        self.request_id: bytes | None = None
+        """What the provider calls the request."""
 
     def add(self, name: bytes, value: bytes) -> None:
         """One header line, value without surrounding white space."""
@@ -293,6 +303,12 @@ class ResponseHead:
             self.upgrade = value
         elif kind == h.DROP:
             return False
+        elif kind in (h.REQUEST_ID, h.UPSTREAM_ID):
+            self.request_id = self.request_id or value
+        elif kind == h.PROCESSING_MS:
+            self.processing_ms = value
+        elif kind == h.CONTENT_ENCODING:
+            self.content_encoding = value
         return True
 
     @property

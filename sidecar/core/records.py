@@ -28,12 +28,35 @@ class Attempt(msgspec.Struct, frozen=True):
     duration_ms: float
 
 
+class TokenCounts(msgspec.Struct, frozen=True):
+    """Made alike across providers: input includes what was read from and written to a cache,
+    output includes reasoning."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class ErrorTold(msgspec.Struct, frozen=True):
+    """An error as the provider told it; `message` is cut at 256 characters."""
+
+    type: str | None
+    code: str | None
+    message: str | None
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted request, from its head to its last byte (or the cut)."""
 
     schema: int = SCHEMA
     request_id: str
     """The caller's `x-request-id` if it is 1-128 visible ASCII characters, else ours."""
+    upstream_request_id: str | None = None
+    """What the provider calls the request, in a header."""
+    response_id: str | None = None
+    """What the provider calls the answer, in its body."""
     started_at: str
     """Wall clock at t0, RFC 3339 in UTC with milliseconds."""
     upstream: str | None
@@ -42,24 +65,56 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str | None
     provider: str | None
     operation: str | None
-    """`realtime` for a tunnel; None: not known."""
+    """What was asked for, by its path; `realtime` for a tunnel; None: nothing that is known."""
     method: str | None
     """None where the request line did not parse."""
     path: str | None
     """As the caller sent it, raw, without the query (which may hold a key)."""
+    request_model: str | None = None
+    response_model: str | None = None
+    """The last one that the body names."""
+    service_tier: str | None = None
+    stream: bool | None = None
+    """Events came one by one; None where no answer was read."""
     status: int | None
     """What the client got; None where nothing was sent."""
     upstream_status: int | None
     outcome: str
     fault: str | None
     reason: str | None
+    finish_reasons: tuple[str, ...] = ()
+    """In the provider's own words."""
     attempts: tuple[Attempt, ...]
     connection: str | None
     """`new` or `reused`, of the upstream connection that served."""
+    usage: TokenCounts | None = None
+    usage_source: str | None = None
+    """`reported` by the provider; None: it said nothing."""
+    output_events: int | None = None
+    """Events that carried a generated piece; None where no stream was read."""
+    phases_ms: dict[str, float] | None = None
+    """The waterfall; its sum is `duration_ms`."""
     headers_ms: float | None
     """t0 -> the upstream's final response head parsed."""
+    first_event_ms: float | None = None
+    """t0 -> the first event with data. This and those that follow: of streams."""
+    ttft_ms: float | None = None
+    """t0 -> the first generated piece: reasoning, content, refusal, tool call or audio."""
+    ttfa_ms: float | None = None
+    """t0 -> the first piece that is not reasoning."""
     duration_ms: float
     """t0 -> last byte handed to the client's socket, or the cut."""
+    longest_gap_ms: float | None = None
+    """Between two generated events."""
+    client_blocked_ms: float = 0.0
+    """The provider was held because the caller did not read."""
+    provider_processing_ms: float | None = None
+    """By the provider's own clock."""
+    overhead_ms: float | None = None
+    """Our own added time: request, response head and chunks together."""
+    output_tokens_per_s: float | None = None
+    """Between the first and the last generated event."""
+    error: ErrorTold | None = None
     request_bytes: int
     """Body bytes received from the client, without framing."""
     response_bytes: int

@@ -33,6 +33,7 @@ from sidecar.core.facts import (
 class _Choice(msgspec.Struct):
     delta: Any = None
     message: Any = None
+    text: Any = None
     finish_reason: Any = None
 
 
@@ -93,6 +94,8 @@ class OpenAiChat:
             piece = choice.delta if choice.delta is not None else choice.message
             if type(piece) is dict:
                 found |= self._piece(piece)
+            elif choice.text:
+                found |= self._said(choice.text)
             if choice.finish_reason:
                 facts.finish(choice.finish_reason)
                 facts.is_complete = True
@@ -105,6 +108,10 @@ class OpenAiChat:
         elif not is_stream and chunk.choices is None:
             facts.error = _error_without_a_name(chunk)
         return found
+
+    def _said(self, said: Any) -> int:
+        """The text of a legacy completion, which a chat does not have."""
+        return NOTHING
 
     def _piece(self, piece: dict[str, Any]) -> int:
         found = NOTHING

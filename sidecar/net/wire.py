@@ -30,6 +30,8 @@ class PooledWire:
         "_connector",
         "_is_ended",
         "_lingering",
+        "_paused_at",
+        "_paused_s",
         "_protocol",
         "_reader",
         "blocked_at",
@@ -49,6 +51,8 @@ class PooledWire:
         self.is_reused = is_reused
         self.connect_s = protocol.connect_s
         self.is_paused = False
+        self._paused_at = 0.0
+        self._paused_s = 0.0
         self.sent_at: float | None = None
         self.blocked_at: float | None = None
         self.send: Callable[[bytes], object] = (
@@ -100,12 +104,21 @@ class PooledWire:
         return ending
 
     def pause(self) -> None:
+        if not self.is_paused:
+            self._paused_at = monotonic()
         self.is_paused = True
         self._protocol.pause()
 
     def resume(self) -> None:
+        if self.is_paused:
+            self._paused_s += monotonic() - self._paused_at
         self.is_paused = False
         self._protocol.resume()
+
+    @property
+    def held_s(self) -> float:
+        """How long reading was held, in all."""
+        return self._paused_s + (monotonic() - self._paused_at if self.is_paused else 0.0)
 
     def fail(self, reason: Reason) -> None:
         """End `receive` with this reason."""

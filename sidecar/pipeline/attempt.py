@@ -44,9 +44,12 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
     limits = lowered(target.timeouts, head.read_timeout, head.timeout_ms)
     exchange.is_callers_deadline = limits.is_callers_total
     rule = limits.rule
+    exchange.received_at = exchange.ready_at
     must_be_new = False
     while True:
         began = desk.now()
+        if must_be_new:
+            exchange.attempted_at = began
         left_s = None if rule.total_s is None else exchange.t0 + rule.total_s - began
         wire = await target.upstream.connect(must_be_new, left_s)
         if isinstance(wire, Reason):
@@ -56,6 +59,7 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
             return _refusal(target, wire)
         connect_wait_s = 0.0 if wire.is_reused else desk.now() - began
         exchange.ready_at += connect_wait_s
+        exchange.connected_at = began + connect_wait_s
         exchange.connection = "reused" if wire.is_reused else "new"
         relay = Relay(exchange, desk)
         try:
@@ -95,7 +99,8 @@ async def _exchange_with(
         if exchange.is_replayable:
             wire.send(message + framed_whole(exchange))
             wire.mark_sent()
-            desk.overhead_request.add(desk.now() - exchange.ready_at)
+            exchange.overhead_s = desk.now() - exchange.ready_at
+            desk.overhead_request.add(exchange.overhead_s)
             if head.wants_websocket:
                 relay.switched = asyncio.Event()
                 upload = asyncio.create_task(carry(exchange, wire, relay.switched), name="tunnel")
@@ -105,8 +110,8 @@ async def _exchange_with(
         reason = await ending
     except asyncio.CancelledError:
         exchange.is_delivered = relay.is_delivered
-        if relay.is_unfinished:
-            exchange.fail(Reason.NO_TERMINAL_EVENT)
+        if relay.is_whole and (failure := relay.failure) is not None:
+            exchange.fail(failure)
         if exchange.is_delivered:
             wire.linger()
         else:
@@ -121,13 +126,17 @@ async def _exchange_with(
     finally:
         client.follow(None)
         desk.watches.discard(watch)
+        exchange.sent_at = wire.sent_at
+        exchange.blocked_s += wire.held_s
         if upload is not None:
             upload.cancel()
     if reason is None and exchange.is_body_read:
         wire.give_back()
     else:
         wire.drop()
-    return Reason.NO_TERMINAL_EVENT if reason is None and relay.is_unfinished else reason
+    if reason is None or relay.failure is Reason.IN_STREAM_ERROR:
+        return relay.failure
+    return reason
 
 
 def _was_already_dead(exchange: Exchange, wire: Wire, desk: Desk) -> bool:

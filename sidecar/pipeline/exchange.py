@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.core.heads import UNREADABLE, RequestHead
-from sidecar.core.outcome import MEANING, Fault, Outcome, Reason, reason_of_status
-from sidecar.core.records import Attempt, Record
+from sidecar.core.heads import RequestHead, ResponseHead
+from sidecar.core.outcome import Reason
+from sidecar.core.records import Attempt
+from sidecar.metering.meter import Meter
 
 if TYPE_CHECKING:
     from sidecar.pipeline.graph import Plan, Target
@@ -35,10 +36,14 @@ class Exchange:
     """All times are monotonic seconds; unknown is None."""
 
     __slots__ = (
+        "answer_head",
         "answered_at",
+        "attempted_at",
         "attempts",
+        "blocked_s",
         "body",
         "client",
+        "connected_at",
         "connection",
         "head",
         "inbound",
@@ -47,14 +52,20 @@ class Exchange:
         "is_callers_deadline",
         "is_delivered",
         "is_replayable",
+        "is_streamed",
+        "meter",
         "operation",
+        "overhead_s",
         "plan",
         "ready_at",
         "reason",
+        "received_at",
         "request_bytes",
         "request_id",
         "response_bytes",
         "route",
+        "sent_at",
+        "skipped",
         "status",
         "t0",
         "target",
@@ -91,6 +102,23 @@ class Exchange:
         self.upstream_status: int | None = None
         self.answered_at: float | None = None
         """The final response head was parsed."""
+        self.answer_head: ResponseHead | None = None
+        self.received_at: float | None = None
+        """The held part of the body was in, and an attempt could begin."""
+        self.attempted_at: float | None = None
+        """The last attempt began; before it there was an earlier one."""
+        self.connected_at: float | None = None
+        self.sent_at: float | None = None
+        """The last byte of the request was handed over."""
+        self.meter: Meter | None = None
+        """Reads along; None where nothing here can read the answer."""
+        self.is_streamed: bool | None = None
+        """Events come one by one; None where no answer was read."""
+        self.skipped: dict[str, int] = {}
+        """reason -> how often the meter passed something over."""
+        self.blocked_s = 0.0
+        """The provider was held because the caller did not read."""
+        self.overhead_s = 0.0
         self.request_bytes = 0
         self.response_bytes = 0
         self.reason: Reason | None = None
@@ -122,48 +150,12 @@ class Exchange:
             "route": self.route,
             "operation": self.operation,
             "method": head.method,
-            "path": _path(head),
+            "path": shown_path(head),
             "phase": self.state,
             "age_ms": _ms(now - self.t0),
             "headers_ms": None if self.answered_at is None else _ms(self.answered_at - self.t0),
             "response_bytes": self.response_bytes,
         }
-
-    def record(self, now: float, started_at: str) -> Record:
-        """The finished exchange; `now` is its end."""
-        reason = self.reason
-        if reason is None and self.upstream_status is not None:
-            reason = reason_of_status(self.upstream_status)
-        outcome, fault = Outcome.OK, None
-        if reason is not None:
-            meaning = MEANING[reason]
-            outcome, fault = meaning.outcome, meaning.fault
-            if reason is Reason.DEADLINE_EXCEEDED and self.is_callers_deadline:
-                fault = Fault.CALLER
-        target, head = self.target, self.head
-        return Record(
-            request_id=self.request_id,
-            started_at=started_at,
-            upstream=target.name if target else None,
-            route=self.route,
-            dialect=target.dialect if target else None,
-            provider=target.provider if target else None,
-            operation=self.operation,
-            method=None if head is UNREADABLE else head.method,
-            path=_path(head),
-            status=self.status,
-            upstream_status=self.upstream_status,
-            outcome=outcome.value,
-            fault=_value(fault),
-            reason=_value(reason),
-            attempts=tuple(self.attempts),
-            connection=self.connection,
-            headers_ms=None if self.answered_at is None else _ms(self.answered_at - self.t0),
-            duration_ms=_ms(now - self.t0),
-            request_bytes=self.request_bytes,
-            response_bytes=self.response_bytes,
-            config_hash=self.plan.hash,
-        )
 
 
 def _request_id(head: RequestHead) -> str | None:
@@ -174,13 +166,9 @@ def _request_id(head: RequestHead) -> str | None:
     return given.decode() if all(32 < byte < 127 for byte in given) else None
 
 
-def _path(head: RequestHead) -> str | None:
+def shown_path(head: RequestHead) -> str | None:
     """The raw path. Other forms of a target may hold a user name and password: not told."""
     return head.path if head.path.startswith("/") else None
-
-
-def _value(word: Fault | Reason | None) -> str | None:
-    return None if word is None else word.value
 
 
 def _ms(seconds: float) -> float:

@@ -149,6 +149,10 @@ class Wire(Protocol):
     @property
     def is_paused(self) -> bool: ...
 
+    @property
+    def held_s(self) -> float:
+        """How long reading was held, in all."""
+
     def pause(self) -> None: ...
 
     def resume(self) -> None: ...

@@ -11,11 +11,16 @@ from __future__ import annotations
 import asyncio
 
 from sidecar.core.heads import SWITCHING, Framing, ResponseHead
-from sidecar.dialects import terminal
+from sidecar.core.outcome import Reason
+from sidecar.dialects.choose import reader_for
+from sidecar.dialects.operations import operation_of
+from sidecar.metering.meter import Meter
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import Desk
 
 _LAST_CHUNK = b"0\r\n\r\n"
+STALL_AFTER_S = 2.0
+"""A gap between two generated events that is longer is a stall."""
 
 
 class Relay:
@@ -29,11 +34,10 @@ class Relay:
         "_ends_with_connection",
         "_exchange",
         "_is_chunked",
+        "_meter",
         "_now",
-        "_watch",
         "_write",
         "has_begun",
-        "is_unfinished",
         "is_whole",
         "must_reset",
         "switched",
@@ -47,10 +51,9 @@ class Relay:
         self._count_chunk = desk.overhead_chunk.add
         self._is_chunked = False
         self._ends_with_connection = False
-        self._watch: terminal.TerminalWatch | None = None
+        self._meter: Meter | None = None
         self.has_begun = False
         self.is_whole = False
-        self.is_unfinished = False
         self.must_reset = False
         self.switched: asyncio.Event | None = None
         """Set by 101, for whoever carries the caller's bytes then."""
@@ -67,47 +70,95 @@ class Relay:
         out = b"" if head is None else self._begin(head, read_at)
         if body:
             out += b"%x\r\n%b\r\n" % (len(body), body) if self._is_chunked else body
-            if self._watch is not None:
-                self._watch.feed(body)
+        # Only here the copy is read first: whether the body is whole hangs on what it says.
+        must_read_first = is_end and self._ends_with_connection
+        if must_read_first:
+            self._read(body, is_end, read_at)
         if is_end:
-            self.is_unfinished = self._watch is not None and not self._watch.is_over
             # A body that ends with its connection is whole only if its stream says so. One that
             # ends by its framing is passed on as it is, and told for what it is.
-            self.is_whole = not (self.is_unfinished and self._ends_with_connection)
+            self.is_whole = not (self._ends_with_connection and self.is_unfinished)
             if self.is_whole and self._is_chunked:
                 out += _LAST_CHUNK
         if out:
             self._write(out)
+        spent_s = desk.now() - read_at
+        exchange.overhead_s += spent_s
         overhead = desk.overhead_chunk if head is None else desk.overhead_response
-        overhead.add(desk.now() - read_at)
+        overhead.add(spent_s)
         exchange.response_bytes += len(body)
+        if not must_read_first:
+            self._read(body, is_end, read_at)
 
     def more(self, body: bytes, read_at: float) -> None:
         """`take` for the usual case: one or more events in the middle of a stream."""
         size = len(body)
         self._write(b"%x\r\n%b\r\n" % (size, body) if self._is_chunked else body)
-        self._count_chunk(self._now() - read_at)
-        self._exchange.response_bytes += size
-        if self._watch is not None:
-            self._watch.feed(body)
+        spent_s = self._now() - read_at
+        self._count_chunk(spent_s)
+        exchange = self._exchange
+        exchange.overhead_s += spent_s
+        exchange.response_bytes += size
+        if self._meter is not None:
+            try:
+                self._meter.feed(body, read_at)
+            except Exception:
+                self._detach()
 
-    def _switch(self, head: ResponseHead) -> bytes:
-        # An end of the connection is the tunnel's own: only a reset shows that it was cut.
-        self._exchange.client.is_tunnel = self.must_reset = True
-        if self.switched is not None:
-            self.switched.set()
-        return head.for_client(speaks_chunked=True, closes=False)
+    def _read(self, body: bytes, is_end: bool, read_at: float) -> None:
+        """The copy, to whoever reads along. A reader that breaks harms nobody but itself."""
+        meter = self._meter
+        if meter is None:
+            return
+        try:
+            if body:
+                meter.feed(body, read_at)
+            if is_end:
+                meter.end(read_at)
+        except Exception:
+            self._detach()
+
+    def _detach(self) -> None:
+        skipped = self._exchange.skipped
+        skipped["reader_failed"] = skipped.get("reader_failed", 0) + 1
+        self._meter = self._exchange.meter = None
+
+    @property
+    def is_unfinished(self) -> bool:
+        """It is a stream, and has not said that it is over."""
+        meter = self._meter
+        return (
+            meter is not None
+            and bool(self._exchange.is_streamed)
+            and not meter.facts.is_complete
+            and not meter.facts.is_lost
+        )
+
+    @property
+    def failure(self) -> Reason | None:
+        """What is wrong with an answer whose bytes all came: an error in place of the rest, or no
+        last event."""
+        meter, status = self._meter, self._exchange.upstream_status
+        if meter is None or status is None or status >= 400:
+            return None
+        if meter.facts.error is not None:
+            return Reason.IN_STREAM_ERROR
+        return Reason.NO_TERMINAL_EVENT if self.is_unfinished else None
 
     @property
     def is_delivered(self) -> bool:
         """The caller has all it can want: the whole answer, or a stream's terminal event."""
-        return self.is_whole or (self._watch is not None and self._watch.is_over)
+        if self.is_whole:
+            return True
+        meter = self._meter
+        return meter is not None and bool(self._exchange.is_streamed) and meter.facts.is_complete
 
     def _begin(self, head: ResponseHead, read_at: float) -> bytes:
         exchange = self._exchange
         client = exchange.client
         exchange.answered_at = read_at
         exchange.status = exchange.upstream_status = head.status
+        exchange.answer_head = head
         self.has_begun = True
         if head.status == SWITCHING:
             return self._switch(head)
@@ -123,7 +174,29 @@ class Relay:
             Framing.CHUNKED,
             Framing.EOF,
         )
-        if head.status < 300 and head.framing is not Framing.NONE:
-            self._watch = terminal.watch(exchange.head.path, head.content_type)
+        if head.framing is not Framing.NONE:
+            self._attach(head)
         self._ends_with_connection = head.framing is Framing.EOF
         return head.for_client(client.speaks_chunked, client.will_close)
+
+    def _switch(self, head: ResponseHead) -> bytes:
+        # An end of the connection is the tunnel's own: only a reset shows that it was cut.
+        self._exchange.client.is_tunnel = self.must_reset = True
+        if self.switched is not None:
+            self.switched.set()
+        return head.for_client(speaks_chunked=True, closes=False)
+
+    def _attach(self, head: ResponseHead) -> None:
+        """Let somebody read along, if there is somebody who can."""
+        exchange = self._exchange
+        asked = operation_of(exchange.head.method, exchange.head.path)
+        if asked is None:
+            return
+        exchange.operation = asked.name
+        chosen = reader_for(asked.family, head.status, head.content_type, head.content_encoding)
+        if chosen is None:
+            return
+        exchange.is_streamed = chosen.is_stream
+        self._meter = exchange.meter = Meter(
+            chosen.reader, chosen.facts, exchange.t0, STALL_AFTER_S
+        )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import Desk
+from sidecar.pipeline.summary import record_of
 
 
 def settle(exchange: Exchange, desk: Desk) -> None:
     """Exactly once per exchange; one that found no route is begun here, under `none`."""
     if not exchange.is_begun:
         desk.begin(exchange)
-    desk.settle(exchange, exchange.record(desk.now(), desk.started_at(exchange.t0)))
+    desk.settle(exchange, record_of(exchange, desk.now(), desk.started_at(exchange.t0)))

@@ -130,6 +130,7 @@ class ScriptedWire:
         self.sent_at: float | None = None
         self.read_at: float | None = None
         self.blocked_at: float | None = None
+        self.held_s = 0.0
         self.is_paused = False
         self.sent = b""
         self.ends_sent = 0
