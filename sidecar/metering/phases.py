@@ -23,6 +23,7 @@ PHASES: Final = (
     "answer",
     "tail",
 )
+_NOTHING: Final = dict.fromkeys(PHASES, 0.0)
 
 
 @dataclass(slots=True)
@@ -60,27 +61,31 @@ def phases_s(marks: Marks, ended_at: float) -> dict[str, float]:
     A phase whose end is not known lasts until the next mark that is; where there is none, it was
     the one in which the exchange ended.
     """
-    ends = [
-        marks.received_at,
-        marks.queued_until,
-        marks.attempted_at,
-        marks.connected_at,
-        marks.sent_at,
-        marks.headers_at,
-        marks.first_token_at,
-        marks.first_answer_at,
-        marks.last_token_at,
-    ]
-    spent = dict.fromkeys(PHASES, 0.0)
-    reached = max((at for at, mark in enumerate(ends) if mark is not None), default=-1)
+    spent = _NOTHING.copy()
     cursor = marks.began_at
-    for at in range(reached + 1):
-        mark = ends[at]
-        if mark is not None and mark > cursor:
-            until = min(mark, ended_at)
-            spent[PHASES[at]] = max(until - cursor, 0.0)
-            cursor = max(until, cursor)
-    spent[_running(marks, reached)] += max(ended_at - cursor, 0.0)
+    reached = -1
+    for at, mark in enumerate(
+        (
+            marks.received_at,
+            marks.queued_until,
+            marks.attempted_at,
+            marks.connected_at,
+            marks.sent_at,
+            marks.headers_at,
+            marks.first_token_at,
+            marks.first_answer_at,
+            marks.last_token_at,
+        )
+    ):
+        if mark is not None:
+            reached = at
+            if cursor < mark:
+                until = mark if mark < ended_at else ended_at
+                if cursor < until:
+                    spent[PHASES[at]] = until - cursor
+                    cursor = until
+    if cursor < ended_at:
+        spent[_running(marks, reached)] += ended_at - cursor
     return spent
 
 

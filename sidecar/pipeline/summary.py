@@ -131,7 +131,7 @@ def _phases(exchange: Exchange, now: float) -> dict[str, float] | None:
         marks.first_token_at = meter.first_token_at
         marks.first_answer_at = meter.first_answer_at
         marks.last_token_at = meter.last_token_at if meter.first_answer_at is not None else None
-    return {name: _ms(spent) for name, spent in phases_s(marks, now).items()}
+    return {name: _ms(spent) if spent else 0.0 for name, spent in phases_s(marks, now).items()}
 
 
 def _longest_gap(stream: Meter | None) -> float | None:
@@ -181,4 +181,5 @@ def _since(t0: float, moment: float | None) -> float | None:
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    """Milliseconds with three places. (`round` takes three times as long.)"""
+    return int(seconds * 1e6 + 0.5) / 1e3

@@ -24,9 +24,6 @@ FIELD_CHARACTERS: Final = 256
 
 # Unknown types are shown by their own str(): a Secret says that it is redacted.
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
-# Keys with their quotes, colon and comma and a byte of value each, and one string at its longest:
-# in less than that no string can be too long.
-_SHORT_BYTES: Final = FIELD_CHARACTERS + sum(len(name) + 5 for name in Record.__struct_fields__)
 
 
 def json_exchange(ts: float, record: Record) -> bytes:
@@ -35,7 +32,7 @@ def json_exchange(ts: float, record: Record) -> bytes:
         body = _ENCODER.encode(record)
     except UnicodeEncodeError:  # half of a surrogate pair
         body = b""
-    is_plain = _is_printable(body) and (len(body) <= _SHORT_BYTES or _is_short(record))
+    is_plain = _is_printable(body) and _is_short(record)
     if not body or not is_plain:
         return json_event(ts, "info", "exchange", msgspec.structs.asdict(record))
     # Nearly every Record is plain: it has encoded itself, and three fields go before its own.
@@ -104,13 +101,23 @@ def _is_printable(body: bytes) -> bool:
     return body.isascii() and b"\\" not in body and b"\x7f" not in body
 
 
-def _is_short(value: object) -> bool:
-    """True if no string in it needs to be cut."""
-    if isinstance(value, str):
-        return len(value) <= FIELD_CHARACTERS
-    if isinstance(value, msgspec.Struct):
-        value = msgspec.structs.astuple(value)
-    return not isinstance(value, tuple) or all(map(_is_short, value))
+def _is_short(record: Record) -> bool:
+    """True if no string in it needs to be cut. All others are of closed lists, or cut already."""
+    for text in (
+        record.path,
+        record.request_model,
+        record.response_model,
+        record.response_id,
+        record.service_tier,
+        record.route,
+    ):
+        if text is not None and len(text) > FIELD_CHARACTERS:
+            return False
+    error = record.error
+    told = (
+        record.finish_reasons if error is None else (*record.finish_reasons, error.type, error.code)
+    )
+    return not told or all(text is None or len(text) <= FIELD_CHARACTERS for text in told)
 
 
 def _cleaned(value: object) -> object:

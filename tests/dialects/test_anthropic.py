@@ -13,10 +13,6 @@ from sidecar.dialects.sse import SseReader
 from .transcripts import assert_as_expected, cuts, load, names, read
 
 STREAMS = names("anthropic-messages", streamed=True)
-MEMBERS = (
-    "type delta message content_block usage error response output choices text content id model"
-    " status input_tokens summary"
-).split()
 BODIES = names("anthropic-messages", streamed=False)
 
 

@@ -13,10 +13,6 @@ from sidecar.dialects.sse import SseReader
 from .transcripts import assert_as_expected, cuts, load, names, read
 
 STREAMS = names("openai-responses", streamed=True)
-MEMBERS = (
-    "type delta message content_block usage error response output choices text content id model"
-    " status input_tokens summary"
-).split()
 BODIES = names("openai-responses", streamed=False)
 
 
