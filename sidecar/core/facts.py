@@ -127,11 +127,10 @@ class Interpreter(Protocol):
 def count(value: object) -> int | None:
     """A number of tokens, or None. Some providers write whole numbers as floats; what is negative,
     broken, huge or text is no count."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float) and value.is_integer():
+    # Exact types: nearly every value is an int, and a bool is none.
+    if type(value) is float and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and 0 <= value < _MAX_COUNT else None
+    return value if type(value) is int and 0 <= value < _MAX_COUNT else None
 
 
 def text(value: object) -> str | None:

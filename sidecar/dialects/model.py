@@ -30,9 +30,10 @@ _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
 
 def model_asked(path: str, body: bytes, is_whole: bool) -> str | None:
     """The model's name, from the raw path or from the body's first bytes; None if not found."""
-    for pattern in _IN_PATH:
-        if found := pattern.search(path):
-            return unquote(found[1])
+    if "/model" in path:
+        for pattern in _IN_PATH:
+            if found := pattern.search(path):
+                return unquote(found[1])
     if not body.lstrip(b" \t\r\n").startswith(b"{"):
         return None
     if is_whole:

@@ -151,24 +151,32 @@ class OpenAiChat:
 
     def _count(self, usage: dict[str, Any]) -> None:
         counted = self.facts.counted()
-        asked, made = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-        asked, made = asked if type(asked) is dict else {}, made if type(made) is dict else {}
-        for field, value in (
-            ("input_tokens", usage.get("prompt_tokens")),
-            ("output_tokens", usage.get("completion_tokens")),
-            ("total_tokens", usage.get("total_tokens")),
-            ("cache_read_tokens", asked.get("cached_tokens")),
-            ("cache_write_tokens", asked.get("cache_write_tokens")),
-            ("reasoning_tokens", made.get("reasoning_tokens")),
-        ):
-            if (number := count(value)) is not None:
-                setattr(counted, field, number)
+        details = usage.get("prompt_tokens_details")
+        if type(details) is dict:
+            counted.cache_read_tokens = _last(counted.cache_read_tokens, details, "cached_tokens")
+            counted.cache_write_tokens = _last(
+                counted.cache_write_tokens, details, "cache_write_tokens"
+            )
+        details = usage.get("completion_tokens_details")
+        if type(details) is dict:
+            counted.reasoning_tokens = _last(counted.reasoning_tokens, details, "reasoning_tokens")
+        counted.input_tokens = _last(counted.input_tokens, usage, "prompt_tokens")
+        counted.output_tokens = _last(counted.output_tokens, usage, "completion_tokens")
+        counted.total_tokens = _last(counted.total_tokens, usage, "total_tokens")
         if counted.cache_read_tokens is None:
             # DeepSeek, then Moonshot.
             for key in ("prompt_cache_hit_tokens", "cached_tokens"):
                 counted.cache_read_tokens = count(usage.get(key))
                 if counted.cache_read_tokens is not None:
                     break
+
+
+def _last(before: int | None, usage: dict[str, Any], key: str) -> int | None:
+    """What is said now, if it is a count, else what was said before."""
+    value = usage.get(key)
+    if value is None or (number := count(value)) is None:
+        return before
+    return number
 
 
 def _called(calls: object) -> int:

@@ -132,6 +132,11 @@ class Exchange:
         return self.target.name if self.target else None
 
     @property
+    def passed_over(self) -> dict[str, int]:
+        """reason -> how often the meter did not count something."""
+        return self.skipped if self.meter is None else self.meter.facts.skipped
+
+    @property
     def state(self) -> str:
         """`waiting` until the answer's head is there, then `streaming`."""
         return "waiting" if self.answered_at is None else "streaming"

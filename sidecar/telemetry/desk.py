@@ -67,6 +67,8 @@ class TelemetryDesk:
         """Count its one outcome and let the Record go out."""
         self.in_flight.discard(exchange)
         self._ledger.settle(record)
+        for reason, count in exchange.passed_over.items():
+            self._ledger.skip(reason, count)
         self._emit(record)
 
     def states(self) -> Iterable[tuple[str | None, str]]:

@@ -68,6 +68,8 @@ class Ledger:
         self.overhead_chunk = Histogram(names.OVERHEAD.bounds)
         self.loop_lag_max_s = 0.0
         """The greatest lateness since the last scrape."""
+        self.skipped: dict[str, int] = dict.fromkeys(names.SKIPS, 0)
+        """By reason: what the meter passed over."""
         self.drops: dict[tuple[str, str], int] = dict.fromkeys(names.DROPS, 0)
 
     def account(self, upstream: str | None) -> Account:
@@ -93,6 +95,10 @@ class Ledger:
     def connection_opened(self, upstream: str, reason: str) -> None:
         """`reason`: cold, busy, aged or stale."""
         self.account(upstream).opened[reason] += 1
+
+    def skip(self, reason: str, count: int) -> None:
+        """The meter passed something over."""
+        self.skipped[reason] = self.skipped.get(reason, 0) + count
 
     def note_lag(self, late_s: float) -> None:
         """The event loop ran a timer this much too late."""

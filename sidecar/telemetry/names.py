@@ -100,6 +100,16 @@ DROPS: Final = (
 )
 """(signal, reason): what of our own telemetry can be lost, and why."""
 
+SKIPS: Final = (
+    "unreadable",
+    "event_too_large",
+    "body_too_large",
+    "too_dense",
+    "not_unpackable",
+    "reader_failed",
+)
+"""Why the meter passed something over."""
+
 REQUESTS_STARTED: Final = Family(
     PREFIX + "requests_started_total",
     Kind.COUNTER,
@@ -174,6 +184,14 @@ TELEMETRY_DROPPED: Final = Family(
         "reason": tuple(dict.fromkeys(reason for _, reason in DROPS)),
     },
 )
+METER_SKIPPED: Final = Family(
+    PREFIX + "meter_skipped_total",
+    Kind.COUNTER,
+    "What the meter passed over and did not count: events or bodies that were unreadable or too"
+    " large, encodings that were too dense or broken, readers that failed. The bytes went on.",
+    ("reason",),
+    {"reason": SKIPS},
+)
 CONFIG_INFO: Final = Family(
     PREFIX + "config_info",
     Kind.GAUGE,
@@ -197,6 +215,7 @@ FAMILIES: Final = (
     OVERHEAD,
     EVENT_LOOP_LAG,
     TELEMETRY_DROPPED,
+    METER_SKIPPED,
     CONFIG_INFO,
     BUILD_INFO,
 )

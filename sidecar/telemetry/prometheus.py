@@ -52,6 +52,7 @@ class _Page:
     overhead: list[tuple[str, list[int], float]]
     loop_lag_s: float
     drops: dict[tuple[str, str], int]
+    skipped: dict[str, int]
     config_hash: str | None
     version: str
 
@@ -151,6 +152,7 @@ class Collector(ClientCollector):
             [(part, histogram.counts.copy(), histogram.sum_s) for part, histogram in overhead],
             lag_s,
             ledger.drops.copy(),
+            ledger.skipped.copy(),
             self._config_hash(),
             self._version,
         )
@@ -198,6 +200,7 @@ def _families(page: _Page) -> Iterator[tuple[names.Family, Iterator[Sample]]]:
     yield names.OVERHEAD, _buckets(names.OVERHEAD, page.overhead)
     yield _plain(names.EVENT_LOOP_LAG, [((), page.loop_lag_s)])
     yield _plain(names.TELEMETRY_DROPPED, page.drops.items())
+    yield _plain(names.METER_SKIPPED, (((reason,), n) for reason, n in page.skipped.items()))
     if page.config_hash is not None:
         yield _plain(names.CONFIG_INFO, [((page.config_hash,), 1)])
     yield _plain(names.BUILD_INFO, [((page.version, platform.python_version()), 1)])

@@ -13,8 +13,8 @@ import pytest
 
 from tests.bench.measure import Result, run
 
-REQUEST_RATIO = 0.45
-EVENT_RATIO = 0.60
+REQUEST_RATIO = 0.50
+EVENT_RATIO = 0.68
 ADDED_FIRST_RATIO = 0.6
 STREAM_KIB = 20.0
 READY_S = 0.6

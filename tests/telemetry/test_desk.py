@@ -15,6 +15,7 @@ class _Exchange:
 
     def __init__(self, upstream: str, state: str, is_begun: bool) -> None:
         self.upstream, self.state, self.is_begun = upstream, state, is_begun
+        self.passed_over: dict[str, int] = {}
 
 
 def _desk(
@@ -69,3 +70,13 @@ def test_t101_a_wall_clock_that_jumps_changes_what_is_shown_and_nothing_else() -
     shown = [desk.started_at(100.0) for _ in range(3)]
     assert [text[11:16] for text in shown] == ["22:13", "23:13", "21:13"]
     assert desk.now() == 100.0
+
+
+def test_what_the_meter_passed_over_is_counted(new_record: Any) -> None:
+    desk = _desk([])
+    exchange: Any = _Exchange(upstream="openai", state="streaming", is_begun=False)
+    exchange.passed_over = {"unreadable": 2}
+    desk.begin(exchange)
+    desk.settle(exchange, new_record())
+    assert desk._ledger.skipped["unreadable"] == 2
+    assert desk._ledger.skipped["too_dense"] == 0
