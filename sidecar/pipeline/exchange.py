@@ -149,16 +149,21 @@ class Exchange:
     def snapshot(self, now: float) -> dict[str, object]:
         """The row of `/streams`."""
         head = self.head
+        meter = self.meter if self.is_streamed else None
+        first_at = None if meter is None else meter.first_token_at
         return {
             "request_id": self.request_id,
             "upstream": self.upstream,
             "route": self.route,
+            "model": None if meter is None else meter.facts.model,
             "operation": self.operation,
             "method": head.method,
             "path": shown_path(head),
             "phase": self.state,
             "age_ms": _ms(now - self.t0),
             "headers_ms": None if self.answered_at is None else _ms(self.answered_at - self.t0),
+            "ttft_ms": None if first_at is None else _ms(first_at - self.t0),
+            "output_events": None if meter is None else meter.output_events,
             "response_bytes": self.response_bytes,
         }
 

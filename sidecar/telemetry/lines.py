@@ -60,6 +60,12 @@ def text_exchange(ts: float, record: Record) -> bytes:
     ]
     if record.headers_ms is not None:
         words.append(f"(headers {record.headers_ms:.1f} ms)")
+    if record.ttft_ms is not None:
+        words.append(f"(first token {record.ttft_ms:.1f} ms)")
+    if (model := record.response_model or record.request_model) is not None:
+        words.append(f"model={_clean(model)}")
+    if record.output_tokens_per_s is not None:
+        words.append(f"{record.output_tokens_per_s:.1f} tokens/s")
     words.append(f"{record.request_bytes} B up, {record.response_bytes} B down")
     if record.reason is not None:
         words.append(f"reason={record.reason} fault={record.fault}")
