@@ -39,6 +39,18 @@ class Usage:
     reasoning_tokens: int | None = None
     total_tokens: int | None = None
 
+    @property
+    def says_anything(self) -> bool:
+        """At least one number is there."""
+        return (
+            self.input_tokens is not None
+            or self.output_tokens is not None
+            or self.total_tokens is not None
+            or self.cache_read_tokens is not None
+            or self.cache_write_tokens is not None
+            or self.reasoning_tokens is not None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderError:

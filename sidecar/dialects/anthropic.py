@@ -25,6 +25,7 @@ from sidecar.core.facts import (
     text,
     word,
 )
+from sidecar.dialects.openai_common import NOT_JSON
 
 
 class _Event(msgspec.Struct):
@@ -58,7 +59,7 @@ class Anthropic:
         """One event; its type stands in the JSON, and may be missing as a name."""
         try:
             event = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             return UNREADABLE
         match event.type or name.decode("latin-1"):
             case "content_block_delta":
@@ -79,7 +80,7 @@ class Anthropic:
         """A whole message, or an error."""
         try:
             event = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             return UNREADABLE
         self.facts.is_complete = True
         if event.error is not None or event.type == "error":

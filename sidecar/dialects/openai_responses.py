@@ -1,10 +1,11 @@
-"""OpenAI's Responses, streamed and whole; also as Azure, DeepSeek, xAI and OpenRouter speak them.
+"""OpenAI's Responses, and those that speak it too: Azure, xAI, DeepSeek, OpenRouter, LM Studio.
 
-Knows: which of its some seventy event types bring a generated piece, and where the rest stands.
+Knows: the events and whole bodies of `POST …/responses`.
 Must not know: framing, time, or whose answer it is.
-The text comes again whole in `*.done` events and in the last one: only deltas are counted. Where a
-server sends only `.done`, it is counted after all.
-Seen in recordings (tests/transcripts), 2026-11.
+Text comes three or four times over in a stream (delta, done, item, response): only deltas count.
+What an event is stands in its `type`; its name says the same, but OpenRouter sends no names.
+The events that repeat the whole response are read for what stands around its output, which can be
+the longest part and says nothing new.
 """
 
 from __future__ import annotations
@@ -24,54 +25,62 @@ from sidecar.core.facts import (
     UNREADABLE,
     Facts,
     ProviderError,
-    count,
     text,
     word,
 )
+from sidecar.dialects.openai_common import (
+    NOT_JSON,
+    Told,
+    error_in,
+    error_of,
+    error_of_body,
+    take_names,
+    take_usage,
+)
 
-
-class _Event(msgspec.Struct):
-    type: Any = None
-    delta: Any = None
-    response: Any = None
-    error: Any = None
-    code: Any = None
-    message: Any = None
-    partial_image_b64: Any = None
-
-
-class _Response(msgspec.Struct):
-    id: Any = None
-    model: Any = None
-    status: Any = None
-    usage: Any = None
-    error: Any = None
-    output: Any = None
-    service_tier: Any = None
-    incomplete_details: Any = None
-    message: Any = None
-    code: Any = None
-
-
-_decode: Final = msgspec.json.Decoder(_Event).decode
-_decode_whole: Final = msgspec.json.Decoder(_Response).decode
-_KINDS: Final = {
+_PIECES: Final = {
     "response.output_text.delta": CONTENT,
-    "response.reasoning_summary_text.delta": REASONING,
+    "response.image_generation_call.partial_image": CONTENT,
     "response.reasoning_text.delta": REASONING,
-    "response.reasoning.delta": REASONING,
+    "response.reasoning_summary_text.delta": REASONING,
     "response.refusal.delta": REFUSAL,
     "response.function_call_arguments.delta": TOOL_CALL,
     "response.custom_tool_call_input.delta": TOOL_CALL,
     "response.mcp_call_arguments.delta": TOOL_CALL,
     "response.code_interpreter_call_code.delta": TOOL_CALL,
     "response.shell_call_command.delta": TOOL_CALL,
+    "response.apply_patch_call_operation_diff.delta": TOOL_CALL,
     "response.audio.delta": AUDIO,
-    "response.output_audio.delta": AUDIO,
     "response.audio.transcript.delta": TRANSCRIPT,
-    "response.output_audio_transcript.delta": TRANSCRIPT,
 }
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_ENDED: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
+_CALL_TYPE_END: Final = "_call"
+
+
+class _Response(Told):
+    """Without its output."""
+
+    status: Any = None
+    incomplete_details: Any = None
+
+
+class _Body(_Response):
+    output: Any = None
+
+
+class _Event(msgspec.Struct):
+    type: Any = None
+    delta: Any = None
+    partial_image_b64: Any = None
+    response: _Response | None = None
+    error: Any = None
+    code: Any = None
+    message: Any = None
+
+
+_decode_event: Final = msgspec.json.Decoder(_Event).decode
+_decode_body: Final = msgspec.json.Decoder(_Body).decode
 
 
 class OpenAiResponses:
@@ -83,98 +92,91 @@ class OpenAiResponses:
         self.facts = Facts()
 
     def event(self, name: bytes, data: bytes) -> int:
-        """One event. OpenRouter names none, so the type in the JSON decides."""
+        """One event of a stream."""
         try:
-            event = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            event = _decode_event(data)
+        except NOT_JSON:
             return UNREADABLE
-        kind = text(event.type) or name.decode("latin-1")
-        if (brings := _KINDS.get(kind)) is not None:
-            if not event.delta:
+        kind = event.type if type(event.type) is str else name.decode("latin-1")
+        if found := _PIECES.get(kind):
+            piece = event.delta if event.delta is not None else event.partial_image_b64
+            if text(piece) is None:
                 return NOTHING
-            if brings == CONTENT and isinstance(event.delta, str):
-                self.facts.text_chars += len(event.delta)
-            return brings
-        if type(event.response) is dict:
-            self._response(event.response, is_last=kind in _LAST)
-        if kind == "error":
-            self._fail(event.error if type(event.error) is dict else event, is_in_stream=True)
+            if kind == "response.output_text.delta":
+                self.facts.text_chars += len(piece)
+            return found
+        if event.response is not None:
+            self._take(event.response, is_stream=True)
+        if kind in _LAST:
+            if event.response is None or _how_it_ended(event.response) is None:
+                self.facts.finish(kind.removeprefix("response."))
+            self.facts.is_over = self.facts.is_complete = True
+        elif kind == "error" or event.error:
+            self.facts.error = _error(event)
         return NOTHING
 
     def whole(self, body: bytes) -> int:
         """A whole response, or an error."""
         try:
-            response = _decode_whole(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            response = _decode_body(body)
+        except NOT_JSON:
             return UNREADABLE
+        self._take(response, is_stream=False)
         self.facts.is_complete = True
-        told = msgspec.structs.asdict(response)
-        self._response(told, is_last=False)
-        self.facts.is_complete = True
-        if self.facts.error is None and response.status is None and text(response.message):
-            self._fail(told, is_in_stream=False)
+        if response.output is None and self.facts.error is None:
+            self.facts.error = error_of_body(response)
         found = NOTHING
         for item in response.output if isinstance(response.output, list) else ():
-            found |= self._item(item)
+            if type(item) is dict:
+                found |= self._item(item)
         return found
 
-    def _response(self, response: dict[str, Any], is_last: bool) -> None:
+    def _take(self, response: _Response, is_stream: bool) -> None:
         facts = self.facts
-        facts.response_id = text(response.get("id")) or facts.response_id
-        facts.name_model(response.get("model"))
-        facts.service_tier = text(response.get("service_tier")) or facts.service_tier
-        self._count(response.get("usage"))
-        status = response.get("status")
-        if is_last:
-            facts.is_over = facts.is_complete = True
-        if is_last or status in ("completed", "incomplete", "failed", "cancelled"):
-            facts.finish(status)
-        if response.get("error"):
-            # Said by an `error` event already, perhaps; the last word stands.
-            self._fail(response["error"], is_in_stream=is_last)
+        take_names(facts, response)
+        take_usage(facts, response.usage)
+        if type(response.incomplete_details) is dict:
+            facts.finish(response.incomplete_details.get("reason"))
+        facts.finish(_how_it_ended(response))
+        if (error := error_in(response, is_stream)) is not None:
+            facts.error = error
 
-    def _item(self, item: object) -> int:
-        if type(item) is not dict:
-            return NOTHING
+    def _item(self, item: dict[str, Any]) -> int:
+        """One item of a whole output: a message, reasoning, a call, a picture."""
+        kind = item.get("type")
+        if kind == "message":
+            return self._message(item.get("content"))
+        if kind == "reasoning":
+            parts = [*_parts(item.get("summary")), *_parts(item.get("content"))]
+            return REASONING if any(text(part.get("text")) for part in parts) else NOTHING
+        if kind == "image_generation_call":
+            return CONTENT if text(item.get("result")) else NOTHING
+        return TOOL_CALL if type(kind) is str and kind.endswith(_CALL_TYPE_END) else NOTHING
+
+    def _message(self, content: object) -> int:
         found = NOTHING
-        match item.get("type"):
-            case "message":
-                for part in item.get("content") or ():
-                    if type(part) is not dict:
-                        continue
-                    if said := text(part.get("text")):
-                        self.facts.text_chars += len(said)
-                        found |= CONTENT
-                    if part.get("refusal"):
-                        found |= REFUSAL
-            case "reasoning":
-                if item.get("summary") or item.get("content"):
-                    found |= REASONING
-            case str(kind) if kind.endswith("_call"):
-                found |= TOOL_CALL
+        for part in _parts(content):
+            if part.get("type") == "refusal":
+                found |= REFUSAL if text(part.get("refusal")) else NOTHING
+            elif said := text(part.get("text")):
+                self.facts.text_chars += len(said)
+                found |= CONTENT
         return found
 
-    def _count(self, usage: object) -> None:
-        if type(usage) is not dict:
-            return
-        counted = self.facts.counted()
-        asked, made = usage.get("input_tokens_details"), usage.get("output_tokens_details")
-        asked, made = asked if type(asked) is dict else {}, made if type(made) is dict else {}
-        for field, value in (
-            ("input_tokens", usage.get("input_tokens")),
-            ("output_tokens", usage.get("output_tokens")),
-            ("total_tokens", usage.get("total_tokens")),
-            ("cache_read_tokens", asked.get("cached_tokens")),
-            ("cache_write_tokens", asked.get("cache_write_tokens")),
-            ("reasoning_tokens", made.get("reasoning_tokens")),
-        ):
-            if (number := count(value)) is not None:
-                setattr(counted, field, number)
 
-    def _fail(self, error: Any, is_in_stream: bool) -> None:
-        if isinstance(error, msgspec.Struct):
-            error = {"code": error.code, "message": error.message}  # type: ignore[attr-defined]  # an _Event
-        told = error if type(error) is dict else {"message": error}
-        self.facts.error = ProviderError(
-            is_in_stream, word(told.get("type")), word(told.get("code")), text(told.get("message"))
-        )
+def _how_it_ended(response: _Response) -> str | None:
+    """Its status, unless it is still under way."""
+    status = response.status
+    return status if isinstance(status, str) and status in _ENDED else None
+
+
+def _parts(parts: object) -> list[dict[str, Any]]:
+    return [part for part in parts if type(part) is dict] if isinstance(parts, list) else []
+
+
+def _error(event: _Event) -> ProviderError:
+    """By the schema its words stand in the event itself; recorded is an object of its own."""
+    if type(event.error) is dict:
+        return error_of(event.error, is_stream=True)
+    said = text(event.message) or text(event.error)
+    return ProviderError(True, None, word(event.code), said)
