@@ -3,7 +3,8 @@
 Knows: the fields of a Record, their units and what null means in each.
 Must not know: who fills it (pipeline/settle) or who reads it (telemetry, admin).
 Why msgspec structs and not dataclasses: a Record is built and written as JSON once per request on
-the hot path; a frozen struct costs a sixth of a frozen dataclass and encodes itself.
+the hot path; a frozen struct costs a sixth of a frozen dataclass and encodes itself. None of them
+can be part of a cycle, so the collector need not know them.
 
 Times ending in `_ms` count from t0, the moment the request head was parsed. Unknown is None, never
 0. `schema` changes only with a release that speaks both.
@@ -18,7 +19,7 @@ import msgspec
 SCHEMA: Final = 1
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One send to one upstream. `reason` is None for one that ended well."""
 
     upstream: str
@@ -28,7 +29,7 @@ class Attempt(msgspec.Struct, frozen=True):
     duration_ms: float
 
 
-class TokenCounts(msgspec.Struct, frozen=True):
+class TokenCounts(msgspec.Struct, frozen=True, gc=False):
     """Made alike across providers: input includes what was read from and written to a cache,
     output includes reasoning."""
 
@@ -39,7 +40,22 @@ class TokenCounts(msgspec.Struct, frozen=True):
     reasoning_tokens: int | None = None
 
 
-class ErrorTold(msgspec.Struct, frozen=True):
+class Phases(msgspec.Struct, frozen=True, gc=False):
+    """The waterfall, in milliseconds and in order; its sum is the duration."""
+
+    receive: float = 0.0
+    queue: float = 0.0
+    retry: float = 0.0
+    connect: float = 0.0
+    send: float = 0.0
+    provider_wait: float = 0.0
+    prelude: float = 0.0
+    thinking: float = 0.0
+    answer: float = 0.0
+    tail: float = 0.0
+
+
+class ErrorTold(msgspec.Struct, frozen=True, gc=False):
     """An error as the provider told it; `message` is cut at 256 characters."""
 
     type: str | None
@@ -47,7 +63,7 @@ class ErrorTold(msgspec.Struct, frozen=True):
     message: str | None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One accepted request, from its head to its last byte (or the cut)."""
 
     schema: int = SCHEMA
@@ -92,7 +108,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """`reported` by the provider; None: it said nothing."""
     output_events: int | None = None
     """Events that carried a generated piece; None where no stream was read."""
-    phases_ms: dict[str, float] | None = None
+    phases_ms: Phases | None = None
     """The waterfall; its sum is `duration_ms`."""
     headers_ms: float | None
     """t0 -> the upstream's final response head parsed."""

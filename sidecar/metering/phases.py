@@ -23,7 +23,12 @@ PHASES: Final = (
     "answer",
     "tail",
 )
-_NOTHING: Final = dict.fromkeys(PHASES, 0.0)
+
+
+_CONNECT: Final = PHASES.index("connect")
+_HEADERS: Final = PHASES.index("provider_wait")
+_LAST_TOKEN: Final = PHASES.index("answer")
+_TAIL: Final = PHASES.index("tail")
 
 
 @dataclass(slots=True)
@@ -55,13 +60,13 @@ class Marks:
     """Otherwise nothing tells prelude, thinking and answer apart: all is tail."""
 
 
-def phases_s(marks: Marks, ended_at: float) -> dict[str, float]:
-    """Seconds in each phase; the sum is `ended_at - began_at`.
+def phases_s(marks: Marks, ended_at: float) -> list[float]:
+    """Seconds in each of PHASES; the sum is `ended_at - began_at`.
 
     A phase whose end is not known lasts until the next mark that is; where there is none, it was
     the one in which the exchange ended.
     """
-    spent = _NOTHING.copy()
+    spent = [0.0] * len(PHASES)
     cursor = marks.began_at
     reached = -1
     for at, mark in enumerate(
@@ -82,19 +87,18 @@ def phases_s(marks: Marks, ended_at: float) -> dict[str, float]:
             if cursor < mark:
                 until = mark if mark < ended_at else ended_at
                 if cursor < until:
-                    spent[PHASES[at]] = until - cursor
+                    spent[at] = until - cursor
                     cursor = until
     if cursor < ended_at:
         spent[_running(marks, reached)] += ended_at - cursor
     return spent
 
 
-def _running(marks: Marks, reached: int) -> str:
+def _running(marks: Marks, reached: int) -> int:
     """The phase in which the exchange ended."""
-    headers, last_token = 5, 8
-    if reached == last_token or (reached >= headers and not marks.is_stream):
-        return PHASES[-1]
+    if reached == _LAST_TOKEN or (reached >= _HEADERS and not marks.is_stream):
+        return _TAIL
     # Queue and retry are entered only where there is something to wait for.
     if reached < 0:
-        return "receive"
-    return "connect" if reached < 3 else PHASES[reached + 1]
+        return 0
+    return _CONNECT if reached < _CONNECT else reached + 1

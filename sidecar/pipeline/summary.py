@@ -9,7 +9,7 @@ from __future__ import annotations
 from sidecar.core.facts import Facts
 from sidecar.core.heads import UNREADABLE
 from sidecar.core.outcome import MEANING, Fault, Outcome, Reason, reason_of_status
-from sidecar.core.records import ErrorTold, Record, TokenCounts
+from sidecar.core.records import ErrorTold, Phases, Record, TokenCounts
 from sidecar.dialects.model import model_asked
 from sidecar.metering.meter import Meter
 from sidecar.metering.phases import Marks, phases_s
@@ -114,7 +114,7 @@ def _counts(tokens: Tokens | None) -> TokenCounts | None:
     )
 
 
-def _phases(exchange: Exchange, now: float) -> dict[str, float] | None:
+def _phases(exchange: Exchange, now: float) -> Phases | None:
     if exchange.target is None:
         return None
     meter = exchange.meter
@@ -131,7 +131,7 @@ def _phases(exchange: Exchange, now: float) -> dict[str, float] | None:
         marks.first_token_at = meter.first_token_at
         marks.first_answer_at = meter.first_answer_at
         marks.last_token_at = meter.last_token_at if meter.first_answer_at is not None else None
-    return {name: _ms(spent) if spent else 0.0 for name, spent in phases_s(marks, now).items()}
+    return Phases(*[_ms(spent) if spent else 0.0 for spent in phases_s(marks, now)])
 
 
 def _longest_gap(stream: Meter | None) -> float | None:
