@@ -23,10 +23,16 @@ from sidecar.core.facts import (
     TRANSCRIPT,
     UNREADABLE,
     Facts,
-    ProviderError,
-    count,
     text,
-    word,
+)
+from sidecar.dialects.openai_common import (
+    NOT_JSON,
+    Told,
+    error_in,
+    error_of_body,
+    error_of_list,
+    take_names,
+    take_usage,
 )
 
 
@@ -36,18 +42,9 @@ class _Choice(msgspec.Struct):
     finish_reason: Any = None
 
 
-class _Chunk(msgspec.Struct):
-    id: Any = None
-    object: Any = None
-    model: Any = None
+class _Chunk(Told):
     choices: list[_Choice] | None = None
-    usage: Any = None
     x_groq: Any = None
-    error: Any = None
-    message: Any = None
-    code: Any = None
-    type: Any = None
-    service_tier: Any = None
 
 
 _decode: Final = msgspec.json.Decoder(_Chunk).decode
@@ -65,7 +62,7 @@ class OpenAiChat:
         """One chunk."""
         try:
             chunk = _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             return UNREADABLE
         return self._read(chunk, is_stream=True)
 
@@ -73,8 +70,8 @@ class OpenAiChat:
         """A whole completion, or an error."""
         try:
             chunk = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            self.facts.error = _error_of_list(body)
+        except NOT_JSON:
+            self.facts.error = error_of_list(body)
             return UNREADABLE if self.facts.error is None else NOTHING
         found = self._read(chunk, is_stream=False)
         self.facts.is_complete = True
@@ -82,12 +79,7 @@ class OpenAiChat:
 
     def _read(self, chunk: _Chunk, is_stream: bool) -> int:
         facts = self.facts
-        if chunk.model and chunk.model != facts.model:
-            facts.name_model(chunk.model)
-        if facts.response_id is None and chunk.id:
-            facts.response_id = text(chunk.id)
-        if chunk.service_tier is not None:
-            facts.service_tier = text(chunk.service_tier)
+        take_names(facts, chunk)
         found = NOTHING
         for choice in chunk.choices or ():
             piece = choice.delta if choice.delta is not None else choice.message
@@ -97,13 +89,13 @@ class OpenAiChat:
                 facts.finish(choice.finish_reason)
                 facts.is_complete = True
         if type(chunk.usage) is dict:
-            self._count(chunk.usage)
-        elif type(chunk.x_groq) is dict and type(chunk.x_groq.get("usage")) is dict:
-            self._count(chunk.x_groq["usage"])
-        if chunk.error or chunk.object == "error":
-            facts.error = _error(chunk, is_stream)
+            take_usage(facts, chunk.usage)
+        elif type(chunk.x_groq) is dict:
+            take_usage(facts, chunk.x_groq.get("usage"))
+        if (error := error_in(chunk, is_stream)) is not None:
+            facts.error = error
         elif not is_stream and chunk.choices is None:
-            facts.error = _error_without_a_name(chunk)
+            facts.error = error_of_body(chunk)
         return found
 
     def _piece(self, piece: dict[str, Any]) -> int:
@@ -142,27 +134,6 @@ class OpenAiChat:
                 found |= CONTENT
         return found
 
-    def _count(self, usage: dict[str, Any]) -> None:
-        counted = self.facts.counted()
-        asked, made = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-        asked, made = asked if type(asked) is dict else {}, made if type(made) is dict else {}
-        for field, value in (
-            ("input_tokens", usage.get("prompt_tokens")),
-            ("output_tokens", usage.get("completion_tokens")),
-            ("total_tokens", usage.get("total_tokens")),
-            ("cache_read_tokens", asked.get("cached_tokens")),
-            ("cache_write_tokens", asked.get("cache_write_tokens")),
-            ("reasoning_tokens", made.get("reasoning_tokens")),
-        ):
-            if (number := count(value)) is not None:
-                setattr(counted, field, number)
-        if counted.cache_read_tokens is None:
-            # DeepSeek, then Moonshot.
-            for key in ("prompt_cache_hit_tokens", "cached_tokens"):
-                counted.cache_read_tokens = count(usage.get(key))
-                if counted.cache_read_tokens is not None:
-                    break
-
 
 def _called(calls: object) -> int:
     """A name or a piece of arguments; the opening of an empty call is neither."""
@@ -179,30 +150,3 @@ def _has_text(part: dict[str, Any]) -> bool:
     if isinstance(inner, list):
         return any(type(one) is dict and one.get("text") for one in inner)
     return bool(inner)
-
-
-def _error(chunk: _Chunk, is_stream: bool) -> ProviderError:
-    error = chunk.error
-    if type(error) is dict:
-        return ProviderError(
-            is_stream, word(error.get("type")), word(error.get("code")), text(error.get("message"))
-        )
-    # xAI has a text beside a code; older vLLM no wrapper at all.
-    said = text(error) or text(chunk.message)
-    return ProviderError(is_stream, word(chunk.type), word(chunk.code), said)
-
-
-def _error_without_a_name(chunk: _Chunk) -> ProviderError | None:
-    """Mistral's `{"message": …}`."""
-    if text(chunk.message) is None:
-        return None
-    return ProviderError(False, word(chunk.type), word(chunk.code), text(chunk.message))
-
-
-def _error_of_list(body: bytes) -> ProviderError | None:
-    """Gemini's imitation wraps its errors in a list."""
-    try:
-        errors = msgspec.json.decode(body, type=list[_Chunk])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return _error(errors[0], False) if errors and errors[0].error else None

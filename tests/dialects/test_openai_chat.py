@@ -83,6 +83,11 @@ def test_what_is_no_count_is_not_there(value: bytes) -> None:
     assert chat.facts.usage == Usage(output_tokens=7)
 
 
+def test_brackets_without_end_are_unreadable() -> None:
+    assert OpenAiChat().event(b"", b'{"usage":' + b"[" * 60_000) == UNREADABLE
+    assert OpenAiChat().whole(b'{"usage":' + b"[" * 60_000) == UNREADABLE
+
+
 def test_of_several_counts_the_last_one_stands() -> None:
     chat = OpenAiChat()
     for tokens in (5, 6, 7):

@@ -1,0 +1,118 @@
+"""What all of OpenAI's dialects tell in one way: who answered, what was counted, what went wrong.
+
+Knows: the members that chat completions, completions, Responses, embeddings, audio and images have
+in common, under the names and in the places that providers give them.
+Must not know: which of them is read, framing, or time.
+Every value may be of any type: gateways write lists, objects and null where a string is documented.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from sidecar.dialects.facts import Facts, ProviderError, count, text, word
+
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises: broken JSON, JSON of other types, broken UTF-8, or nesting without end."""
+
+
+class Told(msgspec.Struct):
+    """The common members, to be decoded with those that a dialect adds."""
+
+    id: Any = None
+    object: Any = None
+    model: Any = None
+    service_tier: Any = None
+    usage: Any = None
+    error: Any = None
+    message: Any = None
+    detail: Any = None
+    code: Any = None
+    type: Any = None
+
+
+def take_names(facts: Facts, told: Told) -> None:
+    """Who answered: the first id, the last model and tier."""
+    if told.model and told.model != facts.model:
+        facts.name_model(told.model)
+    if facts.response_id is None and told.id:
+        facts.response_id = text(told.id)
+    if told.service_tier is not None:
+        facts.service_tier = text(told.service_tier)
+
+
+def take_usage(facts: Facts, usage: object) -> None:
+    """Each number that is there; a later one stands for an earlier one."""
+    if type(usage) is not dict:
+        return
+    asked = _details(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
+    made = _details(
+        usage, "completion_tokens_details", "output_tokens_details", "output_token_details"
+    )
+    for field, places in (
+        ("input_tokens", (usage.get("prompt_tokens"), usage.get("input_tokens"))),
+        ("output_tokens", (usage.get("completion_tokens"), usage.get("output_tokens"))),
+        ("total_tokens", (usage.get("total_tokens"),)),
+        (
+            "cache_read_tokens",
+            # The last two: DeepSeek, Moonshot.
+            (
+                asked.get("cached_tokens"),
+                usage.get("prompt_cache_hit_tokens"),
+                usage.get("cached_tokens"),
+            ),
+        ),
+        ("cache_write_tokens", (asked.get("cache_write_tokens"),)),
+        ("reasoning_tokens", (made.get("reasoning_tokens"),)),
+    ):
+        for value in places:
+            if (number := count(value)) is not None:
+                setattr(facts.counted(), field, number)
+                break
+
+
+def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
+    for name in names:
+        if type(found := usage.get(name)) is dict:
+            return found
+    return {}
+
+
+def error_in(told: Told, is_stream: bool) -> ProviderError | None:
+    """An error that says it is one."""
+    if type(told.error) is dict:
+        return error_of(told.error, is_stream) if told.error else None
+    if told.error or told.object == "error":
+        # xAI has a text beside a code; older vLLM no wrapper at all.
+        said = text(told.error) or text(told.message)
+        return ProviderError(is_stream, word(told.type), word(told.code), said)
+    return None
+
+
+def error_of(error: dict[str, Any], is_stream: bool) -> ProviderError:
+    """From the error's own object."""
+    return ProviderError(
+        is_stream, word(error.get("type")), word(error.get("code")), text(error.get("message"))
+    )
+
+
+def error_of_body(told: Told) -> ProviderError | None:
+    """Of a body without an answer: there a mere `message` (Mistral) or `detail` (Mistral, Voyage)
+    is an error, too."""
+    if (error := error_in(told, is_stream=False)) is not None:
+        return error
+    if not told.detail and text(told.message) is None:
+        return None
+    said = text(told.message) or text(told.detail)
+    return ProviderError(False, word(told.type), word(told.code), said)
+
+
+def error_of_list(body: bytes) -> ProviderError | None:
+    """Gemini's imitation wraps its errors in a list."""
+    try:
+        errors = msgspec.json.decode(body, type=list[Told])
+    except NOT_JSON:
+        return None
+    return error_in(errors[0], is_stream=False) if errors else None
