@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sidecar.dialects.facts import CONTENT, NOTHING, UNREADABLE, Facts, text
+from sidecar.core.facts import CONTENT, NOTHING, UNREADABLE, Facts, text
 from sidecar.dialects.openai_common import (
     NOT_JSON,
     Told,

@@ -14,14 +14,17 @@ from typing import Any, Final
 
 import msgspec
 
-from sidecar.dialects.facts import AUDIO, CONTENT, NOTHING, UNREADABLE, Facts, text
+from sidecar.core.facts import AUDIO, CONTENT, NOTHING, UNREADABLE, Facts, text
+from sidecar.dialects.model import model_asked
 from sidecar.dialects.openai_common import (
     NOT_JSON,
     Told,
+    behind_the_long_part,
     error_in,
     error_of_body,
     take_names,
     take_usage,
+    type_of_head,
 )
 
 _TEXT: Final = frozenset({"transcript.text.delta", "transcription.text.delta"})
@@ -84,6 +87,24 @@ class OpenAiOther:
             facts.is_over = facts.is_complete = True
         return self._piece(kind, event)
 
+    def ends(self, name: bytes, head: bytes, tail: bytes) -> int:
+        """The two ends of an event that was too long, which almost every picture is; or of a whole
+        body (without a name or a type), which then is whole if its end can be read."""
+        facts = self.facts
+        kind = type_of_head(name, head)
+        if facts.model is None:
+            facts.name_model(model_asked("", head, is_whole=False))
+        event = behind_the_long_part(tail, b"{", _decode_event)
+        if event is not None:
+            take_names(facts, event)
+            take_usage(facts, event.usage)
+            facts.is_complete = facts.is_complete or not kind
+        if kind in _LAST:
+            facts.is_over = facts.is_complete = True
+        if kind == _SOUND:
+            return AUDIO
+        return CONTENT if kind in _TEXT or _is_picture(kind) else NOTHING
+
     def whole(self, body: bytes) -> int:
         """A whole body, or an error."""
         facts = self.facts
@@ -112,7 +133,7 @@ class OpenAiOther:
             return NOTHING if self._has_deltas else self._say(event.text)
         if kind == _SOUND:
             return AUDIO if text(event.audio) or text(event.audio_data) else NOTHING
-        if kind.startswith("image_") and kind.endswith(_PICTURE_ENDS):
+        if _is_picture(kind):
             return CONTENT if text(event.b64_json) else NOTHING
         return self._chunk(event.choices) if isinstance(event.choices, list) else NOTHING
 
@@ -133,3 +154,7 @@ class OpenAiOther:
             return NOTHING
         self.facts.text_chars += len(words)
         return CONTENT
+
+
+def _is_picture(kind: str) -> bool:
+    return kind.startswith("image_") and kind.endswith(_PICTURE_ENDS)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.dialects.facts import CONTENT, NOTHING, UNREADABLE, ProviderError, Usage
+from sidecar.core.facts import CONTENT, NOTHING, UNREADABLE, ProviderError, Usage
 from sidecar.dialects.openai_completions import OpenAiCompletions
 from sidecar.dialects.sse import SseReader
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.dialects.facts import AUDIO, CONTENT, NOTHING, UNREADABLE, ProviderError, Usage
+from sidecar.core.facts import AUDIO, CONTENT, NOTHING, UNREADABLE, ProviderError, Usage
 from sidecar.dialects.openai_other import OpenAiOther
 from sidecar.dialects.sse import SseReader
 
@@ -185,3 +185,65 @@ def test_any_bytes_are_read_without_a_word(data: bytes) -> None:
     other = OpenAiOther()
     assert other.event(data, data) in (NOTHING, UNREADABLE)
     assert other.whole(data) in (NOTHING, UNREADABLE)
+
+
+USAGE = b'"usage":{"input_tokens":10,"output_tokens":50}'
+
+
+@pytest.mark.parametrize("kind", [b"image_generation", b"image_edit"])
+def test_pictures_stream_though_each_is_too_long_to_be_kept(kind: bytes) -> None:
+    picture = b"iVBO" * 300_000
+    stream = (
+        b'event: %b.partial_image\ndata: {"b64_json":"%b","type":"%b.partial_image"}\n\n'
+        b'event: %b.completed\ndata: {"type":"%b.completed","b64_json":"%b",%b}\n\n'
+    ) % (kind, picture, kind, kind, kind, picture, USAGE)
+    reader = SseReader(OpenAiOther())
+    kinds = read(reader, (stream[at : at + 65_536] for at in range(0, len(stream), 65_536)))
+    facts = reader.interpreter.facts
+    assert kinds == [CONTENT, CONTENT]
+    assert facts.usage == Usage(10, 50)
+    assert (facts.is_over, facts.is_complete, facts.events) == (True, True, 2)
+    assert facts.skipped == {"event_too_large": 2}
+
+
+def test_sound_that_is_too_long_to_be_kept_is_sound() -> None:
+    assert (
+        OpenAiOther().ends(b"", b'{"type":"speech.audio.delta","audio":"AAAA', b'AAAA"}') == AUDIO
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "is_complete", "model", "usage"),
+    [
+        (b'{"data":[{"b64_json":"iV', b'BO"}],%b}' % USAGE, True, None, Usage(10, 50)),
+        (
+            b'{"data":[[0.',
+            b'5]],"model":"m","object":"list","usage":{"prompt_tokens":8}}',
+            True,
+            "m",
+            Usage(8),
+        ),
+        (
+            b'{"object":"list","model":"m","data":[[0.',
+            b'5]],"usage":{"prompt_tokens":8}}',
+            True,
+            "m",
+            Usage(8),
+        ),
+        (b'{"data":[{"b64_json":"iV', b"iViViV", False, None, None),
+    ],
+)
+def test_of_a_body_that_is_too_long_its_ends_say_enough(
+    head: bytes, tail: bytes, is_complete: bool, model: str | None, usage: Usage | None
+) -> None:
+    other = OpenAiOther()
+    assert other.ends(b"", head, tail) == NOTHING
+    facts = other.facts
+    assert (facts.is_complete, facts.model, facts.usage) == (is_complete, model, usage)
+    assert not facts.is_over
+
+
+@given(st.binary(max_size=100), st.binary(max_size=100), st.binary(max_size=100))
+def test_any_ends_are_read_without_a_word(name: bytes, head: bytes, tail: bytes) -> None:
+    assert OpenAiOther().ends(name, head, tail) == NOTHING
+    OpenAiOther().ends(name, b'{"model":' + head, b'"usage":' + tail)
