@@ -24,6 +24,21 @@ from sidecar.core.facts import (
 )
 
 FOLDER = Path(__file__).parent.parent / "transcripts"
+MEMBERS = [
+    *(
+        "type",
+        "delta",
+        "message",
+        "content_block",
+        "usage",
+        "error",
+        "response",
+        "output",
+        "choices",
+    ),
+    *("text", "content", "id", "model", "status", "input_tokens", "summary", "candidates", "parts"),
+]
+"""Names of JSON members that readers look at."""
 KINDS = {
     "content_events": CONTENT,
     "reasoning_events": REASONING,

@@ -1,0 +1,51 @@
+"""A body that is not a stream: kept, and read when it is over.
+
+Knows: that no more than 1 MiB of it is kept; a longer one is passed over, and said to be.
+Must not know: what it says.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sidecar.core.facts import UNREADABLE, Interpreter
+
+MAX_BODY_BYTES: Final = 1 << 20
+_NONE: Final[list[int]] = []
+
+
+class WholeReader:
+    """Feed every byte; `end` tells the kinds of what was generated."""
+
+    __slots__ = ("_interpreter", "_pieces", "_size")
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._interpreter = interpreter
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[int]:
+        """Nothing yet."""
+        self._size += len(data)
+        if self._size <= MAX_BODY_BYTES:
+            self._pieces.append(data)
+        else:
+            self._pieces.clear()
+        return _NONE
+
+    def end(self) -> list[int]:
+        """The body is over."""
+        facts = self._interpreter.facts
+        if self._size > MAX_BODY_BYTES:
+            facts.skip("body_too_large")
+            return _NONE
+        body = b"".join(self._pieces)
+        self._pieces.clear()
+        if not body.strip():
+            return _NONE
+        found = self._interpreter.whole(body)
+        if found == UNREADABLE:
+            facts.skip("unreadable")
+            return _NONE
+        facts.events = 1
+        return [found] if found else _NONE
