@@ -76,6 +76,10 @@ def parse_origin(text: str) -> Origin:
     host, port = split_authority(authority)
     if not host:
         raise BadUrlError("the URL names no host")
+    # (":" stands in IPv6 addresses only.) What no resolver would look up would fail each request.
+    labels = () if ":" in host else host.removesuffix(".").split(".")
+    if not all(0 < len(label) < 64 for label in labels):
+        raise BadUrlError("between two dots of a host stand 1 to 63 characters")
     base = (slash + path).rstrip("/")
     for tail in _VERSION_TAILS:
         if base.endswith(tail):

@@ -8,7 +8,9 @@ Every value may be of any type: gateways write lists, objects and null where a s
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,6 +18,15 @@ from sidecar.core.facts import Facts, ProviderError, Usage, count, text, word
 
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder raises: broken JSON, JSON of other types, broken UTF-8, or nesting without end."""
+
+
+_BEHIND: Final = re.compile(rb'"(?:model|usage)"\s*:')
+_MAX_TRIES: Final = 64
+# The event's type, if nothing but plain members stands before it.
+_TYPE_IN_FRONT: Final = re.compile(
+    rb'\s*\{\s*(?:"\w+"\s*:\s*(?:-?\d+|"[^"\\]*"|null|true|false)\s*,\s*)*?'
+    rb'"type"\s*:\s*"([\w.]+)"'
+)
 
 
 _ASKED: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
@@ -35,6 +46,9 @@ class Told(msgspec.Struct):
     detail: Any = None
     code: Any = None
     type: Any = None
+
+
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 
 def take_names(facts: Facts, told: Told) -> None:
@@ -123,3 +137,21 @@ def error_of_list(body: bytes) -> ProviderError | None:
     except NOT_JSON:
         return None
     return error_in(errors[0], is_stream=False) if errors else None
+
+
+def type_of_head(name: bytes, head: bytes) -> str:
+    """The type of an event of which only the ends are kept; its name where it is not in front."""
+    found = _TYPE_IN_FRONT.match(head)
+    return (found[1] if found else name).decode("latin-1")
+
+
+def behind_the_long_part(tail: bytes, opening: bytes, decode: Callable[[bytes], _T]) -> _T | None:
+    """The members at the end of an object whose middle is missing; `opening` stands for what opened
+    the objects that end there. What belongs to another depth, or stands inside a string, closes
+    more or less than that, and is refused by the decoder: nothing is taken for what it is not."""
+    for found in list(_BEHIND.finditer(tail))[-_MAX_TRIES:]:
+        try:
+            return decode(opening + tail[found.start() :])
+        except NOT_JSON:
+            continue
+    return None

@@ -10,6 +10,7 @@ the longest part and says nothing new.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -28,14 +29,17 @@ from sidecar.core.facts import (
     text,
     word,
 )
+from sidecar.dialects.model import model_asked
 from sidecar.dialects.openai_common import (
     NOT_JSON,
     Told,
+    behind_the_long_part,
     error_in,
     error_of,
     error_of_body,
     take_names,
     take_usage,
+    type_of_head,
 )
 
 _PIECES: Final = {
@@ -56,6 +60,7 @@ _PIECES: Final = {
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _ENDED: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _CALL_TYPE_END: Final = "_call"
+_RESPONSE_STARTS: Final = re.compile(rb'"response"\s*:\s*(?=\{)')
 
 
 class _Response(Told):
@@ -108,11 +113,25 @@ class OpenAiResponses:
         if event.response is not None:
             self._take(event.response, is_stream=True)
         if kind in _LAST:
-            if event.response is None or _how_it_ended(event.response) is None:
-                self.facts.finish(kind.removeprefix("response."))
-            self.facts.is_over = self.facts.is_complete = True
+            self._end(kind, event.response)
         elif kind == "error" or event.error:
             self.facts.error = _error(event)
+        return NOTHING
+
+    def ends(self, name: bytes, head: bytes, tail: bytes) -> int:
+        """The two ends of an event that was too long: a picture, or a response whose output or
+        instructions are long. What a repetition says is then known from its front and its end."""
+        kind = type_of_head(name, head)
+        if found := _PIECES.get(kind):
+            return found
+        event = behind_the_long_part(tail, b'{"response":{', _decode_event)
+        response = None if event is None else event.response
+        if response is not None:
+            self._take(response, is_stream=True)
+        if self.facts.model is None and (start := _RESPONSE_STARTS.search(head)):
+            self.facts.name_model(model_asked("", head[start.end() :], is_whole=False))
+        if kind in _LAST:
+            self._end(kind, response)
         return NOTHING
 
     def whole(self, body: bytes) -> int:
@@ -130,6 +149,11 @@ class OpenAiResponses:
             if type(item) is dict:
                 found |= self._item(item)
         return found
+
+    def _end(self, kind: str, response: _Response | None) -> None:
+        if response is None or _how_it_ended(response) is None:
+            self.facts.finish(kind.removeprefix("response."))
+        self.facts.is_over = self.facts.is_complete = True
 
     def _take(self, response: _Response, is_stream: bool) -> None:
         facts = self.facts

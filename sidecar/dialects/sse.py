@@ -5,16 +5,20 @@ comments, and the blank line that ends an event.
 Must not know: what an event says; an interpreter is asked, once per event.
 Two ways through: bytes that hold whole events in their plainest form (almost every read of almost
 every provider) are cut by `split` alone; all else goes line by line. At most 64 KiB of an event are
-kept: a longer one is passed over, and said to be.
+kept: a longer one is passed over, and said to be. An interpreter that has a method `ends` is given
+its first and last bytes: its kind stands in front of what is long, the usage behind it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from sidecar.core.facts import UNREADABLE, Interpreter
 
 MAX_EVENT_BYTES: Final = 64 * 1024
+END_BYTES: Final = 16_000
+_FIELD_BYTES: Final = 16
 _DATA: Final = b"data: "
 _EVENT: Final = b"event: "
 _BOM: Final = b"\xef\xbb\xbf"
@@ -24,7 +28,9 @@ class SseReader:
     """Feed every byte of the body; each call tells the kinds of the events that it completed."""
 
     __slots__ = (
+        "_cut",
         "_data",
+        "_ends",
         "_event",
         "_is_first",
         "_is_too_long",
@@ -38,9 +44,12 @@ class SseReader:
     def __init__(self, interpreter: Interpreter) -> None:
         self.interpreter = interpreter
         self._event = interpreter.event
+        self._ends: Callable[[bytes, bytes, bytes], int] | None = getattr(interpreter, "ends", None)
         self._line = bytearray()
         """The beginning of a line whose end has not come."""
         self._data: list[bytes] = []
+        self._cut = bytearray()
+        """Of an event that is too long: its two ends."""
         self._name = b""
         self._size = 0
         self._is_too_long = False
@@ -118,14 +127,12 @@ class SseReader:
         return kinds
 
     def _keep(self, piece: bytes) -> None:
-        if self._is_too_long and not self._line:
-            # Of a line that will be passed over only its being there counts: it is not blank.
-            self._line += piece[:1]
-        elif not self._is_too_long:
-            self._line += piece
-            if len(self._line) + self._size > MAX_EVENT_BYTES:
-                self._pass_over()
-                del self._line[1:]
+        self._line += piece
+        if not self._is_too_long and len(self._line) + self._size > MAX_EVENT_BYTES:
+            self._pass_over()
+        if self._is_too_long:
+            # In front stands the name of the field, too.
+            del self._line[END_BYTES + _FIELD_BYTES : -END_BYTES]
 
     def _take(self, line: bytes, kinds: list[int]) -> None:
         if not line:
@@ -134,13 +141,14 @@ class SseReader:
         if line[:1] == b":":
             self.interpreter.facts.comments += 1
             return
-        if self._is_too_long:
-            return
         field, _, value = line.partition(b":")
         if value[:1] == b" ":
             value = value[1:]
         if field == b"data":
             self._size += len(value)
+            if self._is_too_long:
+                self._cut_out(value)
+                return
             self._data.append(value)
             if self._size > MAX_EVENT_BYTES:
                 self._pass_over()
@@ -149,13 +157,25 @@ class SseReader:
 
     def _pass_over(self) -> None:
         self._is_too_long = True
+        for value in self._data:
+            self._cut_out(value)
         self._data.clear()
+
+    def _cut_out(self, value: bytes) -> None:
+        if self._cut:
+            self._cut += b"\n"
+        self._cut += value
+        del self._cut[END_BYTES:-END_BYTES]
 
     def _dispatch(self, kinds: list[int]) -> None:
         if self._is_too_long:
             facts = self.interpreter.facts
             facts.events += 1
             facts.skip("event_too_large")
+            if self._ends is not None and len(self._cut) == 2 * END_BYTES:
+                head, tail = bytes(self._cut[:END_BYTES]), bytes(self._cut[END_BYTES:])
+                if (found := self._ends(self._name, head, tail)) > 0:
+                    kinds.append(found)
         elif self._data:
             data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
             self._tell(self._name, data, kinds)
@@ -177,6 +197,7 @@ class SseReader:
 
     def _forget(self) -> None:
         self._data.clear()
+        self._cut.clear()
         self._name = b""
         self._size = 0
         self._is_too_long = False

@@ -110,8 +110,9 @@ class Connector(TCPConnector):
 
     @property
     def idle(self) -> int:
-        """Connections that wait in the pool."""
-        return sum(len(conns) for conns in self._conns.values())
+        """Connections that wait in the pool. One that has ended stays there until it is come
+        across, but is no connection any more."""
+        return sum(conn.is_connected() for conns in self._conns.values() for conn, _ in conns)
 
     @property
     def active(self) -> int:

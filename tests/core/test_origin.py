@@ -26,6 +26,8 @@ from sidecar.core.origin import (
         ("https://acme.example/openai/v1", Origin("https", "acme.example", 443, "/openai")),
         ("http://[::1]:8080", Origin("http", "::1", 8080)),
         ("http://[::1]", Origin("http", "::1", 80)),
+        ("https://api.example.com.", Origin("https", "api.example.com.", 443)),
+        ("http://" + "a" * 63 + ".b", Origin("http", "a" * 63 + ".b", 80)),
     ],
 )
 def test_a_url_is_an_origin_and_a_base_path_without_the_version(text: str, origin: Origin):
@@ -48,6 +50,11 @@ def test_a_url_is_an_origin_and_a_base_path_without_the_version(text: str, origi
         "https://h:x",
         "https://[::1",
         "https://[::1]x",
+        "https://api..example.com",
+        "https://.example.com",
+        "https://h..",
+        "https://.",
+        "https://" + "a" * 64 + ".example",
         "https://h h",
         "https://h\\x",
         "https://hé",

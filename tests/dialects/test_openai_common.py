@@ -9,11 +9,13 @@ from sidecar.core.facts import Facts, ProviderError, Usage
 from sidecar.dialects.openai_common import (
     NOT_JSON,
     Told,
+    behind_the_long_part,
     error_in,
     error_of_body,
     error_of_list,
     take_names,
     take_usage,
+    type_of_head,
 )
 
 
@@ -120,3 +122,53 @@ def test_what_is_no_list_of_errors(body: bytes) -> None:
 def test_every_way_not_to_be_json_is_known(body: bytes) -> None:
     with pytest.raises(NOT_JSON):
         told(body)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b'{"type":"a.b","x":', "a.b"),
+        (b' { "sequence_number" : 273 , "type" : "a.b" , "response"', "a.b"),
+        (b'{"n":-1,"id":"x","gone":null,"is":true,"type":"a.b"', "a.b"),
+        (b'{"response":{"type":"a.b"', "name"),
+        (b'{"text":"\\"type\\":","type":"a.b"', "name"),
+        (b'{"type":5', "name"),
+        (b"type", "name"),
+        (b"", "name"),
+    ],
+)
+def test_the_type_stands_in_front_or_in_the_name(head: bytes, kind: str) -> None:
+    assert type_of_head(b"name", head) == kind
+
+
+@pytest.mark.parametrize(
+    ("tail", "opening", "usage"),
+    [
+        (b'xx","usage":{"input_tokens":1}}', b"{", {"input_tokens": 1}),
+        (b'xx"}],"model":"m","usage":{"input_tokens":1},"n":[{}]} ', b"{", {"input_tokens": 1}),
+        (b'{"usage":{"input_tokens":9}},"usage":{"input_tokens":1}}', b"{", {"input_tokens": 1}),
+        # One level too deep, one too high, inside a string, of a string's own JSON, cut off.
+        (b'xx","a":{"usage":{"input_tokens":1}}}', b"{", None),
+        (b'xx","usage":{"input_tokens":1}}', b'{"a":{', None),
+        (b'xx"usage":{"input_tokens":1}}"}', b"{", None),
+        (b'{\\"usage\\":{\\"input_tokens\\":1}}"}', b"{", None),
+        (b'xx","usage":{"input_tokens":1', b"{", None),
+        (b"", b"{", None),
+    ],
+)
+def test_behind_a_long_part_only_what_closes_rightly_is_taken(
+    tail: bytes, opening: bytes, usage: dict[str, int] | None
+) -> None:
+    found = behind_the_long_part(tail, opening, msgspec.json.Decoder(Told).decode)
+    assert (found and found.usage) == usage
+
+
+def test_the_search_behind_a_long_part_is_bounded() -> None:
+    tries = []
+
+    def refuse(data: bytes) -> Told:
+        tries.append(data)
+        raise msgspec.DecodeError
+
+    assert behind_the_long_part(b'"usage":' * 2000, b"{", refuse) is None
+    assert len(tries) == 64

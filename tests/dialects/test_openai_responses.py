@@ -253,3 +253,69 @@ def test_a_response_that_is_worked_on_elsewhere_has_not_ended() -> None:
 )
 def test_what_is_no_event_is_unreadable(data: bytes) -> None:
     assert OpenAiResponses().event(b"response.completed", data) == UNREADABLE
+
+
+def read_in_pieces(stream: bytes) -> tuple[OpenAiResponses, list[int]]:
+    responses = OpenAiResponses()
+    step = 10_000
+    kinds = read(
+        SseReader(responses), (stream[at : at + step] for at in range(0, len(stream), step))
+    )
+    assert responses.facts.skipped.keys() <= {"event_too_large"}
+    return responses, kinds
+
+
+# These say themselves what they carry in front of their output, or behind it.
+LONGER = [name for name in STREAMS if "error-quota" not in name and ".truncated." not in name]
+
+
+@pytest.mark.parametrize("name", LONGER)
+def test_of_a_last_event_that_is_too_long_what_matters_is_still_read(name: str) -> None:
+    long_text = b'"output":[{"type":"message","content":[{"text":"%b"}]},' % (b"long\\n" * 30_000)
+    head, mark, last = load(name)[1].rpartition(b'"type":"response.completed"')
+    assert b'"output":[' in last
+    responses, kinds = read_in_pieces(head + mark + last.replace(b'"output":[', long_text, 1))
+    assert_as_expected(name, responses.facts, kinds)
+    assert responses.facts.is_over
+    assert responses.facts.skipped == {"event_too_large": 1}
+
+
+@pytest.mark.parametrize("name", LONGER)
+def test_nor_do_long_instructions_hide_the_model_or_the_usage(name: str) -> None:
+    instructions = b'"response":{"instructions":"%b",' % (b"long\\n" * 30_000)
+    responses, kinds = read_in_pieces(load(name)[1].replace(b'"response":{', instructions))
+    assert responses.facts.skipped == {"event_too_large": 3}
+    expected = load(name)[0]["expect"]
+    usage = responses.facts.usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (
+        expected["input_tokens"],
+        expected["output_tokens"],
+    )
+    assert responses.facts.is_over
+    assert responses.facts.model == expected["model"]
+    assert responses.facts.finish_reasons == ["completed"]
+    assert len(kinds) == sum(
+        expected[f"{kind}_events"] for kind in ("content", "reasoning", "tool_call")
+    )
+
+
+def test_of_a_long_event_the_model_is_found_in_front_or_behind() -> None:
+    for members in (b'"model":"m","output":"%b"', b'"output":"%b","model":"m"'):
+        data = b'{"type":"response.created","response":{%b}}' % (members % (b"x" * 100_000))
+        responses, _ = read_in_pieces(b"data: %b\n\n" % data)
+        assert responses.facts.model == "m"
+        assert not responses.facts.is_over
+
+
+def test_a_picture_that_is_too_long_is_content_all_the_same() -> None:
+    data = b'{"type":"response.image_generation_call.partial_image","partial_image_b64":"%b"}'
+    responses, kinds = read_in_pieces(b"data: %b\n\n" % (data % (b"iVBO" * 500_000)))
+    assert kinds == [CONTENT]
+    assert responses.facts.skipped == {"event_too_large": 1}
+
+
+@given(st.binary(max_size=100), st.binary(max_size=100), st.binary(max_size=100))
+def test_any_ends_are_read_without_a_word(name: bytes, head: bytes, tail: bytes) -> None:
+    assert OpenAiResponses().ends(name, head, tail) == NOTHING
+    OpenAiResponses().ends(b"response.failed", b'{"response":{' + head, b'"usage":' + tail)

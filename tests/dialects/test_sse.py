@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.core.facts import CONTENT, NOTHING, UNREADABLE, Facts
-from sidecar.dialects.sse import MAX_EVENT_BYTES, SseReader
+from sidecar.dialects.sse import END_BYTES, MAX_EVENT_BYTES, SseReader
 
 
 class Kept:
@@ -96,6 +96,51 @@ def test_an_event_that_is_too_long_is_passed_over_and_told(step: int, line_bytes
     assert [data for _, data in kept.events] == [b"1", b"2"]
     assert kept.facts.skipped == {"event_too_large": 1}
     assert kept.facts.events == 3
+
+
+class KeptEnds(Kept):
+    """Wants the ends of what is too long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends_told: list[tuple[bytes, bytes, bytes]] = []
+
+    def ends(self, name: bytes, head: bytes, tail: bytes) -> int:
+        self.ends_told.append((name, head, tail))
+        return CONTENT
+
+
+@pytest.mark.parametrize("step", [999, 16 * 1024, 70_000, 1 << 20])
+@pytest.mark.parametrize("lines", [1, 2, 30_000])
+@pytest.mark.parametrize("is_named_first", [True, False])
+def test_of_an_event_that_is_too_long_the_ends_are_told(
+    step: int, lines: int, is_named_first: bool
+) -> None:
+    part = bytes(b"abcdefghij"[at % 10] for at in range(300_000 // lines))
+    event = b"".join(b"data: %b\n" % part for _ in range(lines))
+    event = b"event: n\n" + event if is_named_first else event + b"event: n\n"
+    stream = b"data: 1\n\n" + event + b"\ndata: 2\n\n"
+    kept = KeptEnds()
+    reader = SseReader(kept)
+    kinds = []
+    for at in range(0, len(stream), step):
+        kinds += reader.feed(stream[at : at + step])
+        assert len(reader._line) + len(reader._cut) <= MAX_EVENT_BYTES
+    whole = b"\n".join([part] * lines)
+    ((name, head, tail),) = kept.ends_told
+    assert (name, head, tail) == (b"n", whole[:END_BYTES], whole[-END_BYTES:])
+    assert kinds == [CONTENT] * 3
+    assert [data for _, data in kept.events] == [b"1", b"2"]
+    assert kept.facts.skipped == {"event_too_large": 1}
+
+
+def test_a_comment_that_is_too_long_has_no_ends() -> None:
+    kept = KeptEnds()
+    reader = SseReader(kept)
+    for piece in (b": ", b"x" * 100_000, b"\n", b"data: 1\n\n", b"data: 2\n\n"):
+        reader.feed(piece)
+    assert kept.ends_told == []
+    assert [data for _, data in kept.events] == [b"2"]
 
 
 def test_no_more_than_the_limit_is_kept() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import ssl
 from collections.abc import AsyncIterator
 
 import pytest
+import trustme
 
 from sidecar.lab.fault_server import FaultServer
 from sidecar.lab.faults import (
     Script,
+    Step,
     answer,
     at_once,
     bare_fin,
@@ -113,3 +117,49 @@ async def test_who_leaves_is_seen_to_leave() -> None:
             writer.close()
             await asyncio.sleep(0.05)
             assert server.seen("/x")[-1].left_at is not None
+
+
+@pytest.mark.parametrize("ending", [bare_fin, rst])
+def test_on_tls_every_byte_comes_before_a_rude_end(ending: Step) -> None:
+    """More than fits into the sockets, so that some of it still waits in our transports. (The peer
+    blocks in a thread: asyncio's reader would lose what it holds to the reset.)"""
+    ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    data = bytes(8 << 20)
+
+    def fetch_bytes(port: int) -> int:
+        received = 0
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+            trusting.wrap_socket(plain, server_hostname="localhost") as peer,
+            contextlib.suppress(ConnectionError, ssl.SSLError),
+        ):
+            peer.sendall(GET)
+            while piece := peer.recv(1 << 16):
+                received += len(piece)
+        return received
+
+    async def scenario() -> list[int]:
+        server = FaultServer()
+        await server.start(context)
+        server.at("/x", answer(data, ending))
+        received = [await asyncio.to_thread(fetch_bytes, server.port) for _ in range(10)]
+        await server.stop()
+        return received
+
+    assert asyncio.run(scenario()) == [len(data)] * 10
+
+
+async def test_a_peer_that_goes_first_is_not_waited_for() -> None:
+    """What it never takes can never be delivered."""
+    async with playing(answer(bytes(8 << 20), rst)) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
+        writer.write(GET)
+        await asyncio.sleep(0.1)
+        assert server.open == 1
+        writer.transport.abort()
+        async with asyncio.timeout(2):
+            while server.open:
+                await asyncio.sleep(0.01)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from sidecar.net.connector import ClientConnection, Connector, request_template
 
 from .peers import answer_all, listening
@@ -66,6 +68,24 @@ async def test_unfit_and_old_ones_are_closed_when_they_come_back() -> None:
         rules.is_old = True
         connector.put_back(made, is_fit=True)
         assert (connector.idle, connector.active) == (0, 0)
+        await connector.close()
+
+
+@pytest.mark.parametrize("keepalive_s", [30, None])
+async def test_one_that_the_upstream_ended_is_not_counted_and_not_handed_out(
+    keepalive_s: float | None,
+) -> None:
+    async def answer_and_part(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.05)
+        writer.close()
+
+    async with listening(answer_and_part) as port:
+        connector = _connector(Rules(), port, keepalive_s=keepalive_s)
+        connector.put_back(await connector.open_new(), is_fit=True)
+        assert connector.idle == 1
+        await asyncio.sleep(0.2)
+        assert connector.idle == 0
+        assert connector.take_idle() is None
         await connector.close()
 
 
