@@ -32,6 +32,8 @@ UPGRADE: Final = 13
 READ_TIMEOUT: Final = 14
 """`x-stainless-read-timeout`: how long the caller's SDK waits, in seconds."""
 
+CONTENT_ENCODING: Final = 15
+
 _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"connection": CONNECTION,
     b"keep-alive": DROP,
@@ -54,6 +56,7 @@ _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"anthropic-version": ANTHROPIC_VERSION,
     b"content-type": CONTENT_TYPE,
     b"x-stainless-read-timeout": READ_TIMEOUT,
+    b"content-encoding": CONTENT_ENCODING,
 }
 _HINT_PREFIX: Final = b"x-sidecar-"
 # Names that a Connection header must not take away from us: removing them would change who is

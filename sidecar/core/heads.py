@@ -152,6 +152,8 @@ class RequestHead:
             self.read_timeout = value
         elif kind == h.UPGRADE:
             self.upgrade = value
+        elif kind == h.CONTENT_ENCODING:
+            return True  # of interest in answers only
         elif kind == h.CONNECTION:
             if value.lower() in _HARMLESS_CONNECTION:
                 return False
@@ -243,6 +245,7 @@ class ResponseHead:
     __slots__ = (
         "_removed",
         "_te_at",
+        "content_encoding",
         "content_length",
         "content_type",
         "framing",
@@ -265,6 +268,7 @@ class ResponseHead:
         self._te_at: int | None = None
         self._removed: frozenset[bytes] = frozenset()
         self.upgrade: bytes | None = None
+        self.content_encoding: bytes | None = None
 
     def add(self, name: bytes, value: bytes) -> None:
         """One header line, value without surrounding white space."""
@@ -293,6 +297,8 @@ class ResponseHead:
             self.upgrade = value
         elif kind == h.DROP:
             return False
+        elif kind == h.CONTENT_ENCODING:
+            self.content_encoding = value
         return True
 
     @property

@@ -53,8 +53,12 @@ _KIND_BY_PATH_END: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
-def watch(path: str, content_type: bytes | None) -> TerminalWatch | None:
-    """A watch for this response, or None where no terminal mark is known."""
+def watch(
+    path: str, content_type: bytes | None, content_encoding: bytes | None = None
+) -> TerminalWatch | None:
+    """A watch for this response, or None where no terminal mark is known, or none can be seen."""
+    if content_encoding is not None and content_encoding.strip().lower() != b"identity":
+        return None
     if content_type is None or not content_type.lower().startswith(b"text/event-stream"):
         return None
     for end, kind in _KIND_BY_PATH_END:

@@ -124,6 +124,8 @@ class Relay:
             Framing.EOF,
         )
         if head.status < 300 and head.framing is not Framing.NONE:
-            self._watch = terminal.watch(exchange.head.path, head.content_type)
+            self._watch = terminal.watch(
+                exchange.head.path, head.content_type, head.content_encoding
+            )
         self._ends_with_connection = head.framing is Framing.EOF
         return head.for_client(client.speaks_chunked, client.will_close)

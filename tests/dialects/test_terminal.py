@@ -115,3 +115,9 @@ def test_what_is_kept_is_bounded() -> None:
         watching.feed(b"x" * 100_000)
         watching.feed(b"y")
     assert sum(map(len, watching._pieces)) < 100_000
+
+
+def test_in_an_encoded_stream_no_mark_can_be_seen() -> None:
+    path = "/v1/chat/completions"
+    assert watch(path, b"text/event-stream", b"gzip") is None
+    assert watch(path, b"text/event-stream", b"Identity") is not None
