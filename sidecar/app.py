@@ -306,7 +306,9 @@ async def _main(
             loop.add_signal_handler(number, on_signal)
     try:
         await app.start()
-        _greet(app.data_address, app.admin_address)
+        if sys.stderr.isatty():
+            tls = settings.listen.tls is not None
+            print(greeting(app.data_address, app.admin_address, tls), file=sys.stderr)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
@@ -333,16 +335,23 @@ async def _let_end(app: App, pressed: asyncio.Event) -> None:
     hurried.cancel()
 
 
-def _greet(data: Address, admin: Address) -> None:
-    """To a person at a terminal; the log says the same to machines."""
-    if sys.stderr.isatty():
-        print(
-            f"sidecar {__version__} listens on http://{data} (operator's port http://{admin})\n"
-            f"  export OPENAI_BASE_URL=http://{data}/v1\n"
-            f"  export ANTHROPIC_BASE_URL=http://{data}\n"
-            "`sidecar env` has the variables of every SDK; Ctrl-C ends.",
-            file=sys.stderr,
-        )
+def greeting(data: Address, admin: Address, is_tls: bool) -> str:
+    """For a person at a terminal; the log says the same to machines."""
+    operators = f"operator's port {_reached(admin, is_tls=False)}"
+    first = f"sidecar {__version__} listens on {_reached(data, is_tls)} ({operators})"
+    if data.is_unix:
+        return f"{first}\nCtrl-C ends."
+    url = _reached(data, is_tls)
+    return (
+        f"{first}\n"
+        f"  export OPENAI_BASE_URL={url}/v1\n"
+        f"  export ANTHROPIC_BASE_URL={url}\n"
+        "`sidecar env` has the variables of every SDK; Ctrl-C ends."
+    )
+
+
+def _reached(address: Address, is_tls: bool) -> str:
+    return str(address) if address.is_unix else f"http{'s' if is_tls else ''}://{address}"
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

@@ -6,6 +6,7 @@ what the provider sees, and which outcome is recorded.
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -298,3 +299,22 @@ def test_no_answer_is_a_502_of_ours(
     assert got.header(b"x-sidecar-error") == reason.encode()
     assert _verdict(relay.record(request_id)) == ("connect_failed", reason)
     assert len(side.origin.seen(path)) <= 2
+
+
+@pytest.mark.parametrize("framing", ["chunked", "to the end"])
+def test_t80_an_encoded_stream_hides_its_last_event_and_nothing_is_concluded(
+    relay: Relay, side: Side, framing: str
+) -> None:
+    packed = gzip.compress(b'data: {"choices":[]}\n\ndata: [DONE]\n\n')
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n"
+    if framing == "chunked":
+        head += b"Transfer-Encoding: chunked\r\n\r\n"
+        steps = (head + chunk(packed) + LAST_CHUNK,)
+    else:
+        steps = (head + b"\r\n" + packed, fin)
+    target, _ = side.script(answer(*steps), end="/v1/chat/completions")
+    request_id = _id()
+    with Caller(relay.data) as caller:
+        got = caller.ask(_ask(target, request_id))
+    assert (got.body, got.end) == (packed, End.WHOLE)
+    assert _verdict(relay.record(request_id)) == ("ok", None)
