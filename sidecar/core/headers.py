@@ -33,13 +33,10 @@ READ_TIMEOUT: Final = 14
 """`x-stainless-read-timeout`: how long the caller's SDK waits, in seconds."""
 
 CONTENT_ENCODING: Final = 15
-<<<<<<< HEAD
 PROCESSING_MS: Final = 16
 """How long the provider says that it took, in milliseconds."""
 UPSTREAM_ID: Final = 17
 """What the provider calls the request."""
-=======
->>>>>>> main
 
 _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"connection": CONNECTION,
@@ -64,15 +61,12 @@ _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"content-type": CONTENT_TYPE,
     b"x-stainless-read-timeout": READ_TIMEOUT,
     b"content-encoding": CONTENT_ENCODING,
-<<<<<<< HEAD
     b"openai-processing-ms": PROCESSING_MS,
     b"x-envoy-upstream-service-time": PROCESSING_MS,
     b"x-amzn-bedrock-invocation-latency": PROCESSING_MS,
     b"request-id": UPSTREAM_ID,
     b"apim-request-id": UPSTREAM_ID,
     b"x-amzn-requestid": UPSTREAM_ID,
-=======
->>>>>>> main
 }
 _HINT_PREFIX: Final = b"x-sidecar-"
 # Names that a Connection header must not take away from us: removing them would change who is

@@ -152,13 +152,8 @@ class RequestHead:
             self.read_timeout = value
         elif kind == h.UPGRADE:
             self.upgrade = value
-<<<<<<< HEAD
         elif kind >= h.CONTENT_ENCODING:
             return True  # these speak in answers only
-=======
-        elif kind == h.CONTENT_ENCODING:
-            return True  # of interest in answers only
->>>>>>> main
         elif kind == h.CONNECTION:
             if value.lower() in _HARMLESS_CONNECTION:
                 return False
@@ -276,13 +271,10 @@ class ResponseHead:
         self._removed: frozenset[bytes] = frozenset()
         self.upgrade: bytes | None = None
         self.content_encoding: bytes | None = None
-<<<<<<< HEAD
         self.processing_ms: bytes | None = None
         """How long the provider says that it took, as it came."""
         self.request_id: bytes | None = None
         """What the provider calls the request."""
-=======
->>>>>>> main
 
     def add(self, name: bytes, value: bytes) -> None:
         """One header line, value without surrounding white space."""
@@ -311,13 +303,10 @@ class ResponseHead:
             self.upgrade = value
         elif kind == h.DROP:
             return False
-<<<<<<< HEAD
         elif kind in (h.REQUEST_ID, h.UPSTREAM_ID):
             self.request_id = self.request_id or value
         elif kind == h.PROCESSING_MS:
             self.processing_ms = value
-=======
->>>>>>> main
         elif kind == h.CONTENT_ENCODING:
             self.content_encoding = value
         return True
