@@ -22,6 +22,7 @@ from sidecar.admin import server as admin_server
 from sidecar.admin.pages import Sources
 from sidecar.core.address import Address
 from sidecar.core.outcome import Reason, Refusal
+from sidecar.core.records import Record
 from sidecar.net import aio
 from sidecar.net.listener import Limits, Listener
 from sidecar.net.tls import contexts_for, server_context
@@ -158,6 +159,7 @@ class App:
         self.log.event("info", "draining", in_flight=len(self._desk.in_flight), drain_s=drain_s)
         await self._listener.drain(drain_s)
         await self._cut()
+        self._desk.close_books()
         self.log.event("info", "drained")
 
     async def _cut(self) -> None:
@@ -173,6 +175,7 @@ class App:
             self._draining.cancel()
         await self._cut()
         await self._listener.close()
+        self._desk.close_books()
         self._lag.stop()
         if self._ticking is not None:
             self._ticking.cancel()
@@ -211,6 +214,7 @@ class App:
     def _tick(self) -> None:
         now = time.monotonic()
         self._desk.watches.tick(now)
+        self._desk.close_books()
         self._ticks += 1
         if self._ticks % _CALLERS_EVERY == 0:
             self._listener.tick(now)
@@ -221,7 +225,7 @@ class App:
     def _sources(self) -> Sources:
         return Sources(
             metrics=self._collector.render,
-            exchanges=self._ring.newest,
+            exchanges=self._exchanges,
             streams=self._streams,
             upstreams=self._pools,
             config_view=self._config,
@@ -241,6 +245,10 @@ class App:
     def _connections(self) -> Iterator[tuple[str, int, int]]:
         for upstream in self._upstreams.values():
             yield upstream.name, upstream.idle, upstream.active
+
+    def _exchanges(self, limit: int, outcome: str | None, any_id: str | None) -> list[Record]:
+        self._desk.close_books()
+        return self._ring.newest(limit, outcome, any_id)
 
     def _streams(self) -> list[dict[str, object]]:
         now = time.monotonic()

@@ -4,12 +4,15 @@ Knows: the kinds of generated pieces, and what is worth keeping of an answer.
 Must not know: time, dialects, or what the facts mean: numbers of two providers may count different
 things under one name, and are made alike in `metering`.
 Unknown is None, never 0. What is said twice counts as said last; nothing is added up.
+Why msgspec structs and not dataclasses: some are made for every answer; a struct costs a
+sixth. None can be part of a cycle.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+import msgspec
 
 CONTENT: Final = 1
 """A piece of the visible answer. The kinds are bits: one event may bring several."""
@@ -28,8 +31,7 @@ UNREADABLE: Final = -1
 _MAX_COUNT: Final = 1 << 53
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(msgspec.Struct, gc=False):
     """Token counts as the provider states them; None where it does not."""
 
     input_tokens: int | None = None
@@ -51,9 +53,23 @@ class Usage:
             or self.reasoning_tokens is not None
         )
 
+    def keep_from(self, before: Usage) -> None:
+        """What was said before, and is not said now, still stands."""
+        if self.input_tokens is None:
+            self.input_tokens = before.input_tokens
+        if self.output_tokens is None:
+            self.output_tokens = before.output_tokens
+        if self.cache_read_tokens is None:
+            self.cache_read_tokens = before.cache_read_tokens
+        if self.cache_write_tokens is None:
+            self.cache_write_tokens = before.cache_write_tokens
+        if self.reasoning_tokens is None:
+            self.reasoning_tokens = before.reasoning_tokens
+        if self.total_tokens is None:
+            self.total_tokens = before.total_tokens
 
-@dataclass(frozen=True, slots=True)
-class ProviderError:
+
+class ProviderError(msgspec.Struct, frozen=True, gc=False):
     """An error as the provider tells it. `is_in_stream`: under a status that promised success."""
 
     is_in_stream: bool
@@ -62,47 +78,30 @@ class ProviderError:
     message: str | None
 
 
-class Facts:
+class Facts(msgspec.Struct, gc=False):
     """Filled while an answer is read."""
 
-    __slots__ = (
-        "comments",
-        "error",
-        "events",
-        "finish_reasons",
-        "is_complete",
-        "is_lost",
-        "is_over",
-        "model",
-        "response_id",
-        "service_tier",
-        "skipped",
-        "text_chars",
-        "usage",
-    )
-
-    def __init__(self) -> None:
-        self.model: str | None = None
-        """That answered, as named last."""
-        self.response_id: str | None = None
-        self.service_tier: str | None = None
-        self.finish_reasons: list[str] = []
-        """In the provider's own words; of several choices each its own."""
-        self.usage: Usage | None = None
-        self.error: ProviderError | None = None
-        self.events = 0
-        """With data; without comments and the mark of the end."""
-        self.comments = 0
-        self.text_chars = 0
-        """Of the visible answer."""
-        self.is_over = False
-        """The dialect's last event was read."""
-        self.is_complete = False
-        """Nothing of the answer is missing: the last event, or what stands for it."""
-        self.is_lost = False
-        """Reading was given up: what is missing may have been there."""
-        self.skipped: dict[str, int] = {}
-        """reason -> how much was not understood, and therefore not counted."""
+    model: str | None = None
+    """That answered, as named last."""
+    response_id: str | None = None
+    service_tier: str | None = None
+    finish_reasons: list[str] = []
+    """In the provider's own words; of several choices each its own."""
+    usage: Usage | None = None
+    error: ProviderError | None = None
+    events: int = 0
+    """With data; without comments and the mark of the end."""
+    comments: int = 0
+    text_chars: int = 0
+    """Of the visible answer."""
+    is_over: bool = False
+    """The dialect's last event was read."""
+    is_complete: bool = False
+    """Nothing of the answer is missing: the last event, or what stands for it."""
+    is_lost: bool = False
+    """Reading was given up: what is missing may have been there."""
+    skipped: dict[str, int] = {}
+    """reason -> how much was not understood, and therefore not counted."""
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1

@@ -29,15 +29,31 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     duration_ms: float
 
 
-class TokenCounts(msgspec.Struct, frozen=True, gc=False):
+class Tokens(msgspec.Struct, frozen=True, gc=False):
     """Made alike across providers: input includes what was read from and written to a cache,
-    output includes reasoning."""
+    output includes reasoning. None: the provider did not say."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+    @property
+    def plain_input(self) -> int | None:
+        """Input that was neither read from a cache nor written to one; never below 0: a provider
+        was seen to state more cached tokens than input."""
+        if self.input_tokens is None:
+            return None
+        cached = (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
+        return max(self.input_tokens - cached, 0)
+
+    @property
+    def plain_output(self) -> int | None:
+        """Output without reasoning."""
+        if self.output_tokens is None:
+            return None
+        return max(self.output_tokens - (self.reasoning_tokens or 0), 0)
 
 
 class Phases(msgspec.Struct, frozen=True, gc=False):
@@ -103,7 +119,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attempts: tuple[Attempt, ...]
     connection: str | None
     """`new` or `reused`, of the upstream connection that served."""
-    usage: TokenCounts | None = None
+    usage: Tokens | None = None
     usage_source: str | None = None
     """`reported` by the provider; None: it said nothing."""
     output_events: int | None = None

@@ -8,8 +8,8 @@ Must not know: requests or upstreams; `operations` has told the family.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
 
 from sidecar.core.facts import Facts, Interpreter
 from sidecar.dialects.anthropic import Anthropic
@@ -29,13 +29,23 @@ class Reader(Protocol):
     def end(self) -> list[int]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A reader and what it fills. `is_stream`: events come one by one."""
+class Recipe(NamedTuple):
+    """How to make the reader of all answers that look alike. `is_stream`: events come one by
+    one."""
 
-    reader: Reader
-    facts: Facts
+    interpret: Callable[[], Interpreter]
+    frame: Callable[[Interpreter], Reader]
+    coding: bytes | None
     is_stream: bool
+
+    def make(self) -> tuple[Reader, Facts]:
+        """A new reader, and what it fills."""
+        interpreter = self.interpret()
+        facts = interpreter.facts
+        reader = self.frame(interpreter)
+        if self.coding is not None and (unpack := unpacker(self.coding)) is not None:
+            reader = _Unpacked(unpack, reader, facts)
+        return reader, facts
 
 
 _INTERPRETERS: Final[dict[str, Callable[[], Interpreter]]] = {
@@ -49,35 +59,27 @@ _STREAMS: Final[tuple[tuple[bytes, Callable[[Interpreter], Reader]], ...]] = (
 )
 
 
-def reader_for(
-    family: str, status: int, content_type: bytes | None, coding: bytes | None
-) -> Chosen | None:
+@lru_cache(maxsize=256)  # a provider sends few different ones; whoever sends many pays for it
+def recipe_for(
+    family: str, is_good: bool, content_type: bytes | None, coding: bytes | None
+) -> Recipe | None:
     """None where nothing here reads such an answer: a family that is not known yet, or an encoding.
 
     An error is a plain body, whatever its content type says: Gemini calls it an event stream.
     """
-    make = _INTERPRETERS.get(family)
-    if make is None:
+    interpret = _INTERPRETERS.get(family)
+    if interpret is None:
         return None
-    interpreter = make()
+    try:
+        unpacker(coding)
+    except LookupError:
+        return None
     kind = (content_type or b"").lower()
-    reader: Reader | None = None
-    if status < 400:
+    if is_good:
         for prefix, frame in _STREAMS:
             if kind.startswith(prefix):
-                reader = frame(interpreter)
-                break
-    is_stream = reader is not None
-    if reader is None:
-        reader = WholeReader(interpreter)
-    if coding is not None:
-        try:
-            unpack = unpacker(coding)
-        except LookupError:
-            return None
-        if unpack is not None:
-            reader = _Unpacked(unpack, reader, interpreter.facts)
-    return Chosen(reader, interpreter.facts, is_stream)
+                return Recipe(interpret, frame, coding, is_stream=True)
+    return Recipe(interpret, WholeReader, coding, is_stream=False)
 
 
 class _Unpacked:

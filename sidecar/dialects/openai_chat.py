@@ -1,50 +1,90 @@
-"""OpenAI's chat completions, and what some twenty providers have made of them.
+"""OpenAI's chat completions as they are documented: read fast, because nearly all are.
 
-Knows: chunks and whole bodies of `POST …/chat/completions`: where text, reasoning, tool calls,
-refusals, audio, usage, finish reasons and errors stand, in all the places that were seen.
+Knows: chunks and whole bodies of `POST .../chat/completions` in their plain form, decoded straight
+into typed structs; and that whatever does not fit these types, or tells of an error, is read by
+`openai_chat_odd`, which expects anything.
 Must not know: framing, time, or whose answer it is.
-Only what matters is decoded, and every value may be of any type: gateways write lists, objects and
-null where a string is documented. Seen in recordings (tests/transcripts), 2026-11.
+Two ways, one result: what is read here is read there alike (tests read every transcript both ways).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from sidecar.core.facts import (
-    AUDIO,
     CONTENT,
     NOTHING,
     REASONING,
     REFUSAL,
     TOOL_CALL,
-    TRANSCRIPT,
-    UNREADABLE,
     Facts,
-    text,
+    Usage,
 )
-from sidecar.dialects.openai_common import (
-    NOT_JSON,
-    Told,
-    error_in,
-    error_of_body,
-    error_of_list,
-    take_names,
-    take_usage,
-)
+from sidecar.dialects.openai_chat_odd import read_event, read_whole
+from sidecar.dialects.openai_common import NOT_JSON
+
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)] | None
 
 
-class _Choice(msgspec.Struct):
-    delta: Any = None
-    message: Any = None
-    finish_reason: Any = None
+class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
 
 
-class _Chunk(Told):
-    choices: list[_Choice] | None = None
+class _Call(msgspec.Struct, gc=False):
+    function: _Function | None = None
+
+
+class _Piece(msgspec.Struct, gc=False):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+    audio: None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: _Piece | None = None
+    message: _Piece | None = None
+    finish_reason: str | None = None
+
+
+class _Details(msgspec.Struct, gc=False):
+    cached_tokens: _Count = None
+    cache_write_tokens: _Count = None
+    reasoning_tokens: _Count = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
+    total_tokens: _Count = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: _Count = None
+    cached_tokens: _Count = None
+    # Names of another dialect: whoever uses them is read where all names are known.
+    input_tokens: None = None
+    output_tokens: None = None
+    input_tokens_details: None = None
+    output_tokens_details: None = None
+    input_token_details: None = None
+    output_token_details: None = None
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice]
+    id: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    usage: _Usage | None = None
     x_groq: Any = None
+    error: None = None
+    object: str | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Chunk).decode
@@ -63,90 +103,81 @@ class OpenAiChat:
         try:
             chunk = _decode(data)
         except NOT_JSON:
-            return UNREADABLE
-        return self._read(chunk, is_stream=True)
+            return read_event(self.facts, data)
+        if chunk.object == "error" or (chunk.usage is None and chunk.x_groq is not None):
+            return read_event(self.facts, data)
+        return _read(self.facts, chunk)
 
     def whole(self, body: bytes) -> int:
         """A whole completion, or an error."""
         try:
             chunk = _decode(body)
         except NOT_JSON:
-            self.facts.error = error_of_list(body)
-            return UNREADABLE if self.facts.error is None else NOTHING
-        found = self._read(chunk, is_stream=False)
+            return read_whole(self.facts, body)
+        if chunk.object == "error" or (chunk.usage is None and chunk.x_groq is not None):
+            return read_whole(self.facts, body)
         self.facts.is_complete = True
-        return found
+        return _read(self.facts, chunk)
 
-    def _read(self, chunk: _Chunk, is_stream: bool) -> int:
-        facts = self.facts
-        take_names(facts, chunk)
-        found = NOTHING
-        for choice in chunk.choices or ():
-            piece = choice.delta if choice.delta is not None else choice.message
-            if type(piece) is dict:
-                found |= self._piece(piece)
-            if choice.finish_reason:
-                facts.finish(choice.finish_reason)
-                facts.is_complete = True
-        if type(chunk.usage) is dict:
-            take_usage(facts, chunk.usage)
-        elif type(chunk.x_groq) is dict:
-            take_usage(facts, chunk.x_groq.get("usage"))
-        if (error := error_in(chunk, is_stream)) is not None:
-            facts.error = error
-        elif not is_stream and chunk.choices is None:
-            facts.error = error_of_body(chunk)
-        return found
 
-    def _piece(self, piece: dict[str, Any]) -> int:
-        found = NOTHING
-        content = piece.get("content")
-        if type(content) is str:
-            if content:
-                found = CONTENT
-                self.facts.text_chars += len(content)
-        elif content:
-            found = self._parts(content)
-        if piece.get("reasoning_content") or piece.get("reasoning"):
-            found |= REASONING
-        if calls := piece.get("tool_calls") or piece.get("function_call"):
-            found |= _called(calls)
-        if piece.get("refusal"):
-            found |= REFUSAL
-        audio = piece.get("audio")
-        if type(audio) is dict:
-            found |= AUDIO if audio.get("data") else NOTHING
-            found |= TRANSCRIPT if audio.get("transcript") else NOTHING
-        return found
-
-    def _parts(self, content: object) -> int:
-        """A list of parts: Mistral, Databricks. (Cloudflare's object is no text.)"""
-        if not isinstance(content, list):
-            return NOTHING
-        found = NOTHING
-        for part in content:
-            if type(part) is not dict:
-                continue
-            if part.get("type") in ("thinking", "reasoning"):
-                found |= REASONING if _has_text(part) else NOTHING
-            elif said := text(part.get("text")):
-                self.facts.text_chars += len(said)
+def _read(facts: Facts, chunk: _Chunk) -> int:
+    if chunk.model and chunk.model != facts.model:
+        facts.model = chunk.model
+    if facts.response_id is None and chunk.id:
+        facts.response_id = chunk.id
+    if chunk.service_tier is not None:
+        facts.service_tier = chunk.service_tier or None
+    found = NOTHING
+    for choice in chunk.choices:
+        piece = choice.delta or choice.message
+        if piece is not None:
+            if piece.content:
                 found |= CONTENT
-        return found
+                facts.text_chars += len(piece.content)
+            if piece.reasoning_content or piece.reasoning:
+                found |= REASONING
+            if piece.tool_calls is not None or piece.function_call is not None:
+                found |= _called(piece)
+            if piece.refusal:
+                found |= REFUSAL
+        if choice.finish_reason:
+            facts.finish(choice.finish_reason)
+            facts.is_complete = True
+    if chunk.usage is not None:
+        _count(facts, chunk.usage)
+    return found
 
 
-def _called(calls: object) -> int:
+def _called(piece: _Piece) -> int:
     """A name or a piece of arguments; the opening of an empty call is neither."""
-    for call in calls if isinstance(calls, list) else [calls]:
-        if type(call) is dict:
-            function = call.get("function") if "function" in call else call
-            if type(function) is dict and (function.get("name") or function.get("arguments")):
-                return TOOL_CALL
+    for call in piece.tool_calls or ():
+        function = call.function
+        if function is not None and (function.name or function.arguments):
+            return TOOL_CALL
+    function = None if piece.tool_calls else piece.function_call
+    if function is not None and (function.name or function.arguments):
+        return TOOL_CALL
     return NOTHING
 
 
-def _has_text(part: dict[str, Any]) -> bool:
-    inner = part.get("thinking") or part.get("text") or part.get("summary")
-    if isinstance(inner, list):
-        return any(type(one) is dict and one.get("text") for one in inner)
-    return bool(inner)
+def _count(facts: Facts, told: _Usage) -> None:
+    """Each number that is there; a later one stands for an earlier one."""
+    asked, made = told.prompt_tokens_details, told.completion_tokens_details
+    cached = None if asked is None else asked.cached_tokens
+    if cached is None:
+        # DeepSeek, and Moonshot, have it beside the others.
+        cached = told.prompt_cache_hit_tokens
+        if cached is None:
+            cached = told.cached_tokens
+    new = Usage(
+        told.prompt_tokens,
+        told.completion_tokens,
+        cached,
+        None if asked is None else asked.cache_write_tokens,
+        None if made is None else made.reasoning_tokens,
+        told.total_tokens,
+    )
+    if facts.usage is not None:
+        new.keep_from(facts.usage)
+    if new.says_anything:
+        facts.usage = new

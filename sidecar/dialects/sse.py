@@ -32,7 +32,9 @@ class SseReader:
         "_data",
         "_ends",
         "_event",
+        "_facts",
         "_is_first",
+        "_is_plain",
         "_is_too_long",
         "_line",
         "_name",
@@ -43,6 +45,7 @@ class SseReader:
 
     def __init__(self, interpreter: Interpreter) -> None:
         self.interpreter = interpreter
+        self._facts = interpreter.facts
         self._event = interpreter.event
         self._ends: Callable[[bytes, bytes, bytes], int] | None = getattr(interpreter, "ends", None)
         self._line = bytearray()
@@ -56,21 +59,29 @@ class SseReader:
         self._skips_lf = False
         """The last byte was a CR: a LF that follows belongs to it."""
         self._is_first = True
+        self._is_plain = False
+        """Nothing is kept of what was read: the next byte begins an event."""
 
     def feed(self, data: bytes) -> list[int]:
         """Kinds of the generated pieces, one number for each event that brought some."""
-        if (
-            data[-2:] == b"\n\n"
-            and not self._line
-            and not self._data
-            and not self._name
-            and not self._is_too_long
-            and not self._skips_lf
-            and not self._is_first
-            and b"\r" not in data
-        ):
-            return self._whole_events(data)
-        return self._by_lines(data)
+        if self._is_plain and data[-2:] == b"\n\n" and b"\r" not in data:
+            if data[:6] == _DATA and data.find(b"\n") == len(data) - 2:
+                # One event of one line: almost every read of almost every provider.
+                kinds: list[int] = []
+                self._tell(b"", data[6:-2], kinds)
+                return kinds
+            kinds = self._whole_events(data)
+        else:
+            kinds = self._by_lines(data)
+        self._is_plain = not (
+            self._line
+            or self._data
+            or self._name
+            or self._is_too_long
+            or self._skips_lf
+            or self._is_first
+        )
+        return kinds
 
     def end(self) -> list[int]:
         """The body is over. An event that only lacks its blank line is taken, if it is whole."""
@@ -139,7 +150,7 @@ class SseReader:
             self._dispatch(kinds)
             return
         if line[:1] == b":":
-            self.interpreter.facts.comments += 1
+            self._facts.comments += 1
             return
         field, _, value = line.partition(b":")
         if value[:1] == b" ":
@@ -169,7 +180,7 @@ class SseReader:
 
     def _dispatch(self, kinds: list[int]) -> None:
         if self._is_too_long:
-            facts = self.interpreter.facts
+            facts = self._facts
             facts.events += 1
             facts.skip("event_too_large")
             if self._ends is not None and len(self._cut) == 2 * END_BYTES:
@@ -182,18 +193,18 @@ class SseReader:
         self._forget()
 
     def _tell(self, name: bytes, data: bytes, kinds: list[int], is_cut: bool = False) -> None:
-        facts = self.interpreter.facts
-        if data == b"[DONE]" or data.strip() == b"[DONE]":
+        facts = self._facts
+        if data[:1] != b"{" and data.strip() == b"[DONE]":
             facts.is_over = facts.is_complete = True
             return
         found = self._event(name, data)
-        if found == UNREADABLE and is_cut:
-            return
-        facts.events += 1
-        if found == UNREADABLE:
-            facts.skip("unreadable")
-        elif found:
+        if found > 0:
             kinds.append(found)
+        elif found == UNREADABLE:
+            if is_cut:
+                return
+            facts.skip("unreadable")
+        facts.events += 1
 
     def _forget(self) -> None:
         self._data.clear()

@@ -41,7 +41,7 @@ class WholeReader:
             return _NONE
         body = b"".join(self._pieces)
         self._pieces.clear()
-        if not body.strip():
+        if not body or body.isspace():
             return _NONE
         found = self._interpreter.whole(body)
         if found == UNREADABLE:

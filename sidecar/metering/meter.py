@@ -34,6 +34,7 @@ class Meter:
     __slots__ = (
         "_began_at",
         "_feed",
+        "_longest_s",
         "_reader",
         "_stall_after_s",
         "facts",
@@ -42,10 +43,9 @@ class Meter:
         "first_token_at",
         "gap_counts",
         "gap_sum_s",
+        "has_reasoned",
         "last_token_at",
-        "longest_gap_s",
         "output_events",
-        "reasoning_events",
         "stalls",
     )
 
@@ -61,54 +61,66 @@ class Meter:
         self.first_answer_at: float | None = None
         self.last_token_at: float | None = None
         self.output_events = 0
-        self.reasoning_events = 0
+        self.has_reasoned = False
+        """Reasoning was shown, not only counted."""
         self.gap_counts = [0] * (len(GAP_BOUNDS_S) + 1)
         self.gap_sum_s = 0.0
-        self.longest_gap_s: float | None = None
+        self._longest_s = -1.0
         self.stalls = 0
 
     def feed(self, data: bytes, now: float) -> None:
         """One read of the body."""
         kinds = self._feed(data)
+        if self.first_answer_at is None:
+            self._begin(kinds, now)
         if kinds:
             self._count(kinds, now)
-        if self.first_event_at is None and self.facts.events:
-            self.first_event_at = now
 
     def end(self, now: float) -> None:
         """The body is over."""
-        if kinds := self._reader.end():
+        kinds = self._reader.end()
+        if self.first_answer_at is None:
+            self._begin(kinds, now)
+        if kinds:
             self._count(kinds, now)
+
+    def _begin(self, kinds: list[int], now: float) -> None:
+        """Until there is an answer: which of the first moments is this?"""
         if self.first_event_at is None and self.facts.events:
             self.first_event_at = now
+        for kind in kinds:
+            if kind & ~REASONING:
+                self.first_answer_at = now
+            if kind & REASONING:
+                self.has_reasoned = True
 
     def _count(self, kinds: list[int], now: float) -> None:
         last = self.last_token_at
+        self.last_token_at = now
+        count = len(kinds)
+        self.output_events += count
+        if REASONING in kinds:
+            self.has_reasoned = True
         if last is None:
             self.first_token_at = now
         else:
             gap_s = now - last
             self.gap_counts[bisect_left(GAP_BOUNDS_S, gap_s)] += 1
             self.gap_sum_s += gap_s
-            if self.longest_gap_s is None or gap_s > self.longest_gap_s:
-                self.longest_gap_s = gap_s
+            if gap_s > self._longest_s:
+                self._longest_s = gap_s
             if gap_s > self._stall_after_s:
                 self.stalls += 1
-        count = len(kinds)
         if count > 1:
             # Those that came together with the first of this read.
             self.gap_counts[0] += count - 1
-            if self.longest_gap_s is None:
-                self.longest_gap_s = 0.0
-        self.output_events += count
-        self.last_token_at = now
-        if self.first_answer_at is not None:
-            return
-        for kind in kinds:
-            if kind & ~REASONING:
-                self.first_answer_at = now
-            if kind & REASONING:
-                self.reasoning_events += 1
+            if self._longest_s < 0.0:
+                self._longest_s = 0.0
+
+    @property
+    def longest_gap_s(self) -> float | None:
+        """Between two generated events; None: there were no two."""
+        return None if self._longest_s < 0.0 else self._longest_s
 
     @property
     def is_buffered(self) -> bool:

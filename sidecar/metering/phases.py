@@ -8,8 +8,9 @@ duration all the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 PHASES: Final = (
     "receive",
@@ -31,8 +32,7 @@ _LAST_TOKEN: Final = PHASES.index("answer")
 _TAIL: Final = PHASES.index("tail")
 
 
-@dataclass(slots=True)
-class Marks:
+class Marks(msgspec.Struct, gc=False):
     """Each is the end of the phase that is named beside it; `began_at` and `ended_at` are the
     whole. What did not happen is None."""
 

@@ -9,42 +9,15 @@ provider did not state stays None; nothing is guessed here (see `estimate`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from sidecar.core.facts import Usage
+from sidecar.core.records import Tokens
 
 # Total input = input + cache read + cache write.
 _CACHE_OUTSIDE: Final = frozenset({"anthropic", "bedrock"})
 # Output tokens leave reasoning out, whatever the total says.
 _REASONING_OUTSIDE: Final = frozenset({"gemini"})
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """None: the provider did not say."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-    @property
-    def plain_input(self) -> int | None:
-        """Input that was neither read from a cache nor written to one; never below 0: a provider
-        was seen to state more cached tokens than input."""
-        if self.input_tokens is None:
-            return None
-        cached = (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
-        return max(self.input_tokens - cached, 0)
-
-    @property
-    def plain_output(self) -> int | None:
-        """Output without reasoning."""
-        if self.output_tokens is None:
-            return None
-        return max(self.output_tokens - (self.reasoning_tokens or 0), 0)
 
 
 def alike(usage: Usage, dialect: str) -> Tokens:
@@ -72,7 +45,7 @@ def _is_outside(usage: Usage, outputs: int, reasoning: int, dialect: str) -> boo
 
 
 def rate_per_s(
-    tokens: Tokens, first_at: float | None, last_at: float | None, events: int, reasoned: int
+    tokens: Tokens, first_at: float | None, last_at: float | None, events: int, has_reasoned: bool
 ) -> float | None:
     """Output tokens per second between the first and the last generated event: one token less
     than there are, for the first one stands at the beginning. Reasoning that was not shown was
@@ -80,7 +53,7 @@ def rate_per_s(
     if tokens.output_tokens is None or first_at is None or last_at is None or events < 2:
         return None
     made = tokens.output_tokens - 1
-    if not reasoned:
+    if not has_reasoned:
         made -= tokens.reasoning_tokens or 0
     took_s = last_at - first_at
     return made / took_s if took_s >= 0.05 and made > 0 else None

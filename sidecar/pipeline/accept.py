@@ -14,6 +14,7 @@ from sidecar.core.headers import UNREMOVABLE
 from sidecar.core.heads import Framing, RequestHead
 from sidecar.core.outcome import Reason, Refusal
 from sidecar.dialects.model import model_asked
+from sidecar.dialects.operations import operation_of
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import BodyError, Desk
 from sidecar.policies import auth, hosts, keys, paths
@@ -97,6 +98,7 @@ def _route(exchange: Exchange, desk: Desk) -> Refusal | None:
         if target.has_base_path and paths.climbs(routed.target):
             return Refusal(Reason.BAD_REQUEST, "the path leads out of the upstream's base path")
         exchange.target = target
+        exchange.operation = operation_of(head.method, head.path)
         exchange.route = routed.route
         exchange.upstream_target = routed.target
         desk.begin(exchange)

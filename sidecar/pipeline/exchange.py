@@ -8,16 +8,24 @@ is what leaves.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
+from sidecar.core.facts import Facts
 from sidecar.core.heads import RequestHead, ResponseHead
 from sidecar.core.outcome import Reason
 from sidecar.core.records import Attempt
+from sidecar.dialects.choose import Recipe
+from sidecar.dialects.operations import Operation
 from sidecar.metering.meter import Meter
 
 if TYPE_CHECKING:
     from sidecar.pipeline.graph import Plan, Target
     from sidecar.pipeline.ports import Body, Client, Desk
+
+
+_NOTHING: Final[Mapping[str, int]] = {}
+_BROKEN: Final[Mapping[str, int]] = {"reader_failed": 1}
 
 
 class Inbound:
@@ -45,14 +53,17 @@ class Exchange:
         "client",
         "connected_at",
         "connection",
+        "ended_at",
+        "facts",
         "head",
         "inbound",
         "is_begun",
         "is_body_read",
         "is_callers_deadline",
         "is_delivered",
+        "is_reader_broken",
         "is_replayable",
-        "is_streamed",
+        "kept",
         "meter",
         "operation",
         "overhead_s",
@@ -60,12 +71,12 @@ class Exchange:
         "ready_at",
         "reason",
         "received_at",
+        "recipe",
         "request_bytes",
         "request_id",
         "response_bytes",
         "route",
         "sent_at",
-        "skipped",
         "status",
         "t0",
         "target",
@@ -80,7 +91,7 @@ class Exchange:
         self.plan = plan
         """Pinned: a reload does not touch an exchange that has begun."""
         self.t0 = inbound.read_at
-        self.request_id = _request_id(inbound.head) or desk.new_id()
+        self.request_id = visible(inbound.head.request_id) or desk.new_id()
         self.route: str | None = None
         self.target: Target | None = None
         self.upstream_target = ""
@@ -95,7 +106,8 @@ class Exchange:
         """The moment from which we could have sent: head and held body were in."""
         self.attempts: list[Attempt] = []
         self.connection: str | None = None
-        self.operation: str | None = None
+        self.operation: Operation | None = None
+        """What is asked for; None: nothing that is known."""
         self.is_callers_deadline = False
         """`total` was lowered by the caller, who is then to blame if it is passed."""
         self.status: int | None = None
@@ -110,14 +122,19 @@ class Exchange:
         self.connected_at: float | None = None
         self.sent_at: float | None = None
         """The last byte of the request was handed over."""
+        self.facts: Facts | None = None
+        """What was read in the answer; None where nothing here can read it."""
         self.meter: Meter | None = None
-        """Reads along; None where nothing here can read the answer."""
-        self.is_streamed: bool | None = None
-        """Events come one by one; None where no answer was read."""
-        self.skipped: dict[str, int] = {}
-        """reason -> how often the meter passed something over."""
+        """Of a stream that is read along."""
+        self.recipe: Recipe | None = None
+        """Of the answer's reader; None where nothing here can read it."""
+        self.kept: list[bytes] | None = None
+        """A body that is no stream, and is over: to be read when the Record is made."""
+        self.is_reader_broken = False
+        """Whoever read along failed, and was let go with all that it had read."""
         self.blocked_s = 0.0
         """The provider was held because the caller did not read."""
+        self.ended_at = inbound.read_at
         self.overhead_s = 0.0
         self.request_bytes = 0
         self.response_bytes = 0
@@ -132,14 +149,26 @@ class Exchange:
         return self.target.name if self.target else None
 
     @property
-    def passed_over(self) -> dict[str, int]:
+    def passed_over(self) -> Mapping[str, int]:
         """reason -> how often the meter did not count something."""
-        return self.skipped if self.meter is None else self.meter.facts.skipped
+        if self.is_reader_broken:
+            return _BROKEN
+        return _NOTHING if self.facts is None else self.facts.skipped
+
+    @property
+    def is_streamed(self) -> bool | None:
+        """Events come one by one; None where no answer was read."""
+        return None if self.recipe is None else self.recipe.is_stream
 
     @property
     def state(self) -> str:
         """`waiting` until the answer's head is there, then `streaming`."""
         return "waiting" if self.answered_at is None else "streaming"
+
+    def lose_reader(self) -> None:
+        """Whoever read along failed: nothing of what it said is trusted."""
+        self.is_reader_broken = True
+        self.facts = self.meter = self.kept = None
 
     def fail(self, reason: Reason) -> None:
         """Say why it did not end well. The first reason stands."""
@@ -149,14 +178,14 @@ class Exchange:
     def snapshot(self, now: float) -> dict[str, object]:
         """The row of `/streams`."""
         head = self.head
-        meter = self.meter if self.is_streamed else None
+        meter = self.meter
         first_at = None if meter is None else meter.first_token_at
         return {
             "request_id": self.request_id,
             "upstream": self.upstream,
             "route": self.route,
             "model": None if meter is None else meter.facts.model,
-            "operation": self.operation,
+            "operation": None if self.operation is None else self.operation.name,
             "method": head.method,
             "path": shown_path(head),
             "phase": self.state,
@@ -168,12 +197,12 @@ class Exchange:
         }
 
 
-def _request_id(head: RequestHead) -> str | None:
-    """The caller's own id, if it is 1-128 visible ASCII characters."""
-    given = head.request_id
-    if given is None or not 1 <= len(given) <= 128:
+def visible(text: bytes | None) -> str | None:
+    """An id, if it is 1-128 visible ASCII characters."""
+    if text is None or not 1 <= len(text) <= 128 or not text.isascii():
         return None
-    return given.decode() if all(32 < byte < 127 for byte in given) else None
+    told = text.decode()
+    return told if told.isprintable() and " " not in told else None
 
 
 def shown_path(head: RequestHead) -> str | None:

@@ -17,7 +17,6 @@ from sidecar.core.errors import SidecarError
 if TYPE_CHECKING:
     from sidecar.core.heads import RequestHead, ResponseHead
     from sidecar.core.outcome import Reason
-    from sidecar.core.records import Record
     from sidecar.pipeline.exchange import Exchange
     from sidecar.pipeline.watch import WatchList
 
@@ -215,5 +214,5 @@ class Desk(Protocol):
     def begin(self, exchange: Exchange) -> None:
         """Count one more accepted request, under the upstream that its route chose first."""
 
-    def settle(self, exchange: Exchange, record: Record) -> None:
-        """Count its one outcome and let the record go out."""
+    def settle(self, exchange: Exchange) -> None:
+        """It has ended: count its one outcome and let its Record go out, now or a moment later."""

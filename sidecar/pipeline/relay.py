@@ -12,8 +12,8 @@ import asyncio
 
 from sidecar.core.heads import SWITCHING, Framing, ResponseHead
 from sidecar.core.outcome import Reason
-from sidecar.dialects.choose import reader_for
-from sidecar.dialects.operations import operation_of
+from sidecar.dialects.choose import recipe_for
+from sidecar.dialects.whole import MAX_BODY_BYTES
 from sidecar.metering.meter import Meter
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import Desk
@@ -34,6 +34,7 @@ class Relay:
         "_ends_with_connection",
         "_exchange",
         "_is_chunked",
+        "_kept",
         "_meter",
         "_now",
         "_write",
@@ -52,6 +53,9 @@ class Relay:
         self._is_chunked = False
         self._ends_with_connection = False
         self._meter: Meter | None = None
+        """Reads a stream along."""
+        self._kept: list[bytes] | None = None
+        """A body that is no stream: to be read when it is over, and nobody waits for it."""
         self.has_begun = False
         self.is_whole = False
         self.must_reset = False
@@ -104,54 +108,58 @@ class Relay:
                 self._meter.feed(body, read_at)
             except Exception:
                 self._detach()
+        elif self._kept is not None:
+            self._keep(body)
 
     def _read(self, body: bytes, is_end: bool, read_at: float) -> None:
         """The copy, to whoever reads along. A reader that breaks harms nobody but itself."""
-        meter = self._meter
-        if meter is None:
-            return
         try:
-            if body:
-                meter.feed(body, read_at)
-            if is_end:
-                meter.end(read_at)
+            if (meter := self._meter) is not None:
+                if body:
+                    meter.feed(body, read_at)
+                if is_end:
+                    meter.end(read_at)
         except Exception:
             self._detach()
+            return
+        if self._kept is not None:
+            if body:
+                self._keep(body)
+            if is_end:
+                self._exchange.kept = self._kept
+
+    def _keep(self, body: bytes) -> None:
+        kept = self._kept
+        if kept is not None and self._exchange.response_bytes <= MAX_BODY_BYTES:
+            kept.append(body)
+        elif kept:
+            kept.clear()
 
     def _detach(self) -> None:
-        skipped = self._exchange.skipped
-        skipped["reader_failed"] = skipped.get("reader_failed", 0) + 1
-        self._meter = self._exchange.meter = None
+        self._exchange.lose_reader()
+        self._meter = None
 
     @property
     def is_unfinished(self) -> bool:
         """It is a stream, and has not said that it is over."""
         meter = self._meter
-        return (
-            meter is not None
-            and bool(self._exchange.is_streamed)
-            and not meter.facts.is_complete
-            and not meter.facts.is_lost
-        )
+        return meter is not None and not meter.facts.is_complete and not meter.facts.is_lost
 
     @property
     def failure(self) -> Reason | None:
         """What is wrong with an answer whose bytes all came: an error in place of the rest, or no
         last event."""
-        meter, status = self._meter, self._exchange.upstream_status
-        if meter is None or status is None or status >= 400:
+        facts, status = self._exchange.facts, self._exchange.upstream_status
+        if facts is None or status is None or status >= 400:
             return None
-        if meter.facts.error is not None:
+        if facts.error is not None:
             return Reason.IN_STREAM_ERROR
         return Reason.NO_TERMINAL_EVENT if self.is_unfinished else None
 
     @property
     def is_delivered(self) -> bool:
         """The caller has all it can want: the whole answer, or a stream's terminal event."""
-        if self.is_whole:
-            return True
-        meter = self._meter
-        return meter is not None and bool(self._exchange.is_streamed) and meter.facts.is_complete
+        return self.is_whole or (self._meter is not None and self._meter.facts.is_complete)
 
     def _begin(self, head: ResponseHead, read_at: float) -> bytes:
         exchange = self._exchange
@@ -189,14 +197,17 @@ class Relay:
     def _attach(self, head: ResponseHead) -> None:
         """Let somebody read along, if there is somebody who can."""
         exchange = self._exchange
-        asked = operation_of(exchange.head.method, exchange.head.path)
+        asked = exchange.operation
         if asked is None:
             return
-        exchange.operation = asked.name
-        chosen = reader_for(asked.family, head.status, head.content_type, head.content_encoding)
-        if chosen is None:
-            return
-        exchange.is_streamed = chosen.is_stream
-        self._meter = exchange.meter = Meter(
-            chosen.reader, chosen.facts, exchange.t0, STALL_AFTER_S
+        recipe = recipe_for(
+            asked.family, head.status < 400, head.content_type, head.content_encoding
         )
+        if recipe is None:
+            return
+        exchange.recipe = recipe
+        if recipe.is_stream:
+            reader, exchange.facts = recipe.make()
+            self._meter = exchange.meter = Meter(reader, exchange.facts, exchange.t0, STALL_AFTER_S)
+        else:
+            self._kept = []

@@ -6,161 +6,181 @@ Must not know: who reads it. What could not be known is None.
 
 from __future__ import annotations
 
-from sidecar.core.facts import Facts
+from typing import Final
+
+import msgspec
+
+from sidecar.core.facts import Facts, ProviderError
 from sidecar.core.heads import UNREADABLE
 from sidecar.core.outcome import MEANING, Fault, Outcome, Reason, reason_of_status
-from sidecar.core.records import ErrorTold, Phases, Record, TokenCounts
+from sidecar.core.records import ErrorTold, Phases, Record, Tokens
+from sidecar.dialects.choose import Recipe
 from sidecar.dialects.model import model_asked
+from sidecar.dialects.whole import MAX_BODY_BYTES
 from sidecar.metering.meter import Meter
 from sidecar.metering.phases import Marks, phases_s
-from sidecar.metering.tokens import Tokens, alike, rate_per_s
-from sidecar.pipeline.exchange import Exchange, shown_path
+from sidecar.metering.tokens import alike, rate_per_s
+from sidecar.pipeline.exchange import Exchange, shown_path, visible
 
-_MAX_MESSAGE: int = 256
+MAX_TEXT: Final = 256
+NO_FACTS: Final = Facts()
+"""Of an answer that nobody read."""
+
+_OK: Final = (Outcome.OK.value, None, None)
+_WORDS: Final[dict[Reason, tuple[str, str | None, str | None]]] = {
+    reason: (meaning.outcome.value, meaning.fault.value, reason.value)
+    for reason, meaning in MEANING.items()
+}
 
 
-def record_of(exchange: Exchange, now: float, started_at: str) -> Record:
-    """The finished exchange; `now` is its end."""
+def record_of(exchange: Exchange, started_at: str) -> Record:
+    """The finished exchange, in words and figures."""
+    if exchange.kept is not None and exchange.recipe is not None:
+        _read_whole(exchange, exchange.recipe, exchange.kept)
+    head, t0, now = exchange.head, exchange.t0, exchange.ended_at
     outcome, fault, reason = _verdict(exchange)
-    target, head, answer = exchange.target, exchange.head, exchange.answer_head
-    meter, t0 = exchange.meter, exchange.t0
-    facts = None if meter is None else meter.facts
-    stream = meter if exchange.is_streamed else None
-    tokens = None
-    if facts is not None and facts.usage is not None:
-        tokens = alike(facts.usage, _family(exchange))
-    return Record(
+    operation, target, answer = exchange.operation, exchange.target, exchange.answer_head
+    facts = exchange.facts or NO_FACTS
+    tokens = _tokens(exchange)
+    record = Record(
         request_id=exchange.request_id,
-        upstream_request_id=None if answer is None else _latin(answer.request_id),
-        response_id=None if facts is None else facts.response_id,
+        upstream_request_id=None if answer is None else visible(answer.request_id),
+        response_id=facts.response_id,
         started_at=started_at,
-        upstream=target.name if target else None,
+        upstream=None if target is None else target.name,
         route=exchange.route,
-        dialect=target.dialect if target else None,
-        provider=target.provider if target else None,
-        operation=exchange.operation,
+        dialect=None if target is None else target.dialect,
+        provider=None if target is None else target.provider,
+        operation=None if operation is None else operation.name,
         method=None if head is UNREADABLE else head.method,
         path=shown_path(head),
-        request_model=_model(exchange),
-        response_model=None if facts is None else facts.model,
-        service_tier=None if facts is None else facts.service_tier,
+        request_model=None if operation is None else _model(exchange),
+        response_model=facts.model,
+        service_tier=facts.service_tier,
         stream=exchange.is_streamed,
         status=exchange.status,
         upstream_status=exchange.upstream_status,
-        outcome=outcome.value,
-        fault=None if fault is None else fault.value,
-        reason=None if reason is None else reason.value,
-        finish_reasons=() if facts is None else tuple(facts.finish_reasons),
+        outcome=outcome,
+        fault=fault,
+        reason=reason,
+        finish_reasons=tuple(facts.finish_reasons),
         attempts=tuple(exchange.attempts),
         connection=exchange.connection,
-        usage=_counts(tokens),
+        usage=tokens,
         usage_source=None if tokens is None else "reported",
-        output_events=None if stream is None else stream.output_events,
-        phases_ms=_phases(exchange, now),
+        phases_ms=None if target is None else _phases(exchange, now),
         headers_ms=_since(t0, exchange.answered_at),
-        first_event_ms=None if stream is None else _since(t0, stream.first_event_at),
-        ttft_ms=None if stream is None else _since(t0, stream.first_token_at),
-        ttfa_ms=None if stream is None else _since(t0, stream.first_answer_at),
         duration_ms=_ms(now - t0),
-        longest_gap_ms=_longest_gap(stream),
-        client_blocked_ms=_ms(exchange.blocked_s),
+        client_blocked_ms=_ms(exchange.blocked_s) if exchange.blocked_s else 0.0,
         provider_processing_ms=None if answer is None else _number(answer.processing_ms),
-        overhead_ms=_ms(exchange.overhead_s) if exchange.answered_at is not None else None,
-        output_tokens_per_s=_rate(stream, tokens),
-        error=_error(facts),
+        overhead_ms=None if exchange.answered_at is None else _ms(exchange.overhead_s),
+        error=None if facts.error is None else _error(facts.error),
         request_bytes=exchange.request_bytes,
         response_bytes=exchange.response_bytes,
         config_hash=exchange.plan.hash,
     )
+    return record if exchange.meter is None else _with_times(record, exchange.meter, t0)
 
 
-def _verdict(exchange: Exchange) -> tuple[Outcome, Fault | None, Reason | None]:
+def _read_whole(exchange: Exchange, recipe: Recipe, kept: list[bytes]) -> None:
+    reader, facts = recipe.make()
+    try:
+        if exchange.response_bytes > MAX_BODY_BYTES:
+            facts.skip("body_too_large")
+        for piece in kept:
+            reader.feed(piece)
+        reader.end()
+    except Exception:
+        exchange.lose_reader()
+        return
+    exchange.kept, exchange.facts = None, facts
+    status = exchange.upstream_status
+    if facts.error is None or status is None or status >= 400:
+        return
+    if exchange.reason is None:
+        # An error where the status promised success.
+        exchange.fail(Reason.IN_STREAM_ERROR)
+        told = msgspec.structs.replace(exchange.attempts[-1], reason=Reason.IN_STREAM_ERROR.value)
+        exchange.attempts[-1] = told
+
+
+def _with_times(record: Record, meter: Meter, t0: float) -> Record:
+    """What only a stream has."""
+    rate = None
+    if record.usage is not None:
+        rate = rate_per_s(
+            record.usage,
+            meter.first_token_at,
+            meter.last_token_at,
+            meter.output_events,
+            meter.has_reasoned,
+        )
+    gap_s = meter.longest_gap_s
+    return msgspec.structs.replace(
+        record,
+        output_events=meter.output_events,
+        first_event_ms=_since(t0, meter.first_event_at),
+        ttft_ms=_since(t0, meter.first_token_at),
+        ttfa_ms=_since(t0, meter.first_answer_at),
+        longest_gap_ms=None if gap_s is None else _ms(gap_s),
+        output_tokens_per_s=None if rate is None else round(rate, 3),
+    )
+
+
+def _verdict(exchange: Exchange) -> tuple[str, str | None, str | None]:
+    """(outcome, fault, reason), in words."""
     reason = exchange.reason
-    if reason is None and exchange.upstream_status is not None:
-        reason = reason_of_status(exchange.upstream_status)
     if reason is None:
-        return Outcome.OK, None, None
-    meaning = MEANING[reason]
+        status = exchange.upstream_status
+        if status is None or (reason := reason_of_status(status)) is None:
+            return _OK
+    words = _WORDS[reason]
     if reason is Reason.DEADLINE_EXCEEDED and exchange.is_callers_deadline:
-        return meaning.outcome, Fault.CALLER, reason
-    return meaning.outcome, meaning.fault, reason
+        return words[0], Fault.CALLER.value, words[2]
+    return words
 
 
 def _model(exchange: Exchange) -> str | None:
-    if exchange.operation is None:
+    return _short(model_asked(exchange.head.path, exchange.body, exchange.is_replayable))
+
+
+def _tokens(exchange: Exchange) -> Tokens | None:
+    facts, operation = exchange.facts, exchange.operation
+    if facts is None or facts.usage is None or operation is None:
         return None
-    return model_asked(exchange.head.path, exchange.body, exchange.is_replayable)
+    return alike(facts.usage, operation.family)
 
 
-def _family(exchange: Exchange) -> str:
-    """In whose way tokens are counted."""
-    path = exchange.head.path
-    if "/messages" in path or "/publishers/anthropic/" in path:
-        return "anthropic"
-    if ":generateContent" in path or ":streamGenerateContent" in path:
-        return "gemini"
-    return "bedrock" if "/converse" in path else "openai"
-
-
-def _counts(tokens: Tokens | None) -> TokenCounts | None:
-    if tokens is None:
-        return None
-    return TokenCounts(
-        tokens.input_tokens,
-        tokens.output_tokens,
-        tokens.cache_read_tokens,
-        tokens.cache_write_tokens,
-        tokens.reasoning_tokens,
-    )
-
-
-def _phases(exchange: Exchange, now: float) -> Phases | None:
-    if exchange.target is None:
-        return None
+def _phases(exchange: Exchange, now: float) -> Phases:
     meter = exchange.meter
     marks = Marks(
         exchange.t0,
-        received_at=exchange.received_at,
-        attempted_at=exchange.attempted_at,
-        connected_at=exchange.connected_at,
-        sent_at=exchange.sent_at,
-        headers_at=exchange.answered_at,
-        is_stream=bool(exchange.is_streamed),
+        exchange.received_at,
+        None,
+        exchange.attempted_at,
+        exchange.connected_at,
+        exchange.sent_at,
+        exchange.answered_at,
     )
-    if meter is not None and exchange.is_streamed:
+    if meter is not None:
+        marks.is_stream = True
         marks.first_token_at = meter.first_token_at
         marks.first_answer_at = meter.first_answer_at
         marks.last_token_at = meter.last_token_at if meter.first_answer_at is not None else None
-    return Phases(*[_ms(spent) if spent else 0.0 for spent in phases_s(marks, now)])
-
-
-def _longest_gap(stream: Meter | None) -> float | None:
-    if stream is None or stream.longest_gap_s is None:
-        return None
-    return _ms(stream.longest_gap_s)
-
-
-def _rate(stream: Meter | None, tokens: Tokens | None) -> float | None:
-    if stream is None or tokens is None:
-        return None
-    rate = rate_per_s(
-        tokens,
-        stream.first_token_at,
-        stream.last_token_at,
-        stream.output_events,
-        stream.reasoning_events,
+    return Phases(
+        *[int(spent * 1e6 + 0.5) / 1e3 if spent else 0.0 for spent in phases_s(marks, now)]
     )
-    return None if rate is None else round(rate, 3)
 
 
-def _error(facts: Facts | None) -> ErrorTold | None:
-    if facts is None or facts.error is None:
-        return None
-    error = facts.error
-    message = error.message
-    if message is not None and len(message) > _MAX_MESSAGE:
-        message = message[: _MAX_MESSAGE - 1] + "\u2026"
-    return ErrorTold(error.type, error.code, message)
+def _error(error: ProviderError) -> ErrorTold:
+    return ErrorTold(_short(error.type), _short(error.code), _short(error.message))
+
+
+def _short(text: str | None) -> str | None:
+    """What a stranger wrote, in a length that can be kept."""
+    if text is not None and len(text) > MAX_TEXT:
+        return text[: MAX_TEXT - 1] + "\u2026"
+    return text
 
 
 def _number(text: bytes | None) -> float | None:
@@ -168,12 +188,6 @@ def _number(text: bytes | None) -> float | None:
     if text is None or len(text) > 12 or not text.replace(b".", b"", 1).isdigit():
         return None
     return float(text)
-
-
-def _latin(text: bytes | None) -> str | None:
-    if text is None or not 1 <= len(text) <= 128 or not all(32 < byte < 127 for byte in text):
-        return None
-    return text.decode()
 
 
 def _since(t0: float, moment: float | None) -> float | None:

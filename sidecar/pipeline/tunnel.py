@@ -11,10 +11,11 @@ import asyncio
 from typing import Final
 
 from sidecar.core.outcome import Reason
+from sidecar.dialects.operations import Operation
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import Wire
 
-OPERATION: Final = "realtime"
+OPERATION: Final = Operation("realtime", "realtime")
 _PARTING_S: Final = 1.0
 """An upstream that was told of the caller's end may still say its own."""
 

@@ -2,20 +2,27 @@
 
 Knows: the clock, the ids, who is in flight, and where a finished exchange is counted.
 Must not know: what a request does. This is the pipeline's one door to telemetry.
-Why begin and settle each touch set and books in one synchronous step: `started` is then the sum of
-all outcomes and those in flight at every moment, also at a scrape between two events.
+Why the books are closed before anybody reads them: `started` is then the sum of all outcomes and
+those in flight whenever one looks, also at a scrape between two events.
+Why in batches: right after a system call the processor knows nothing of this code; thirty Records
+in a row cost half of thirty Records one by one (measured 2026-11).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import Final
 
-from sidecar.core.records import Record
 from sidecar.pipeline.exchange import Exchange
+from sidecar.pipeline.summary import record_of
 from sidecar.pipeline.watch import WatchList
 from sidecar.telemetry.fanout import Fanout
 from sidecar.telemetry.ledger import Ledger
+
+BATCH: Final = 32
+BATCH_BYTES: Final = 64 * 1024
+"""Bodies that are longer are not kept for the sake of a batch."""
 
 
 class TelemetryDesk:
@@ -35,6 +42,8 @@ class TelemetryDesk:
         self.overhead_response = ledger.overhead_response
         self.overhead_chunk = ledger.overhead_chunk
         self.in_flight: set[Exchange] = set()
+        self._ended: list[Exchange] = []
+        """Ended, and not counted yet."""
         self._ledger = ledger
         self._emit = fanout.emit
         self._wall = wall
@@ -63,14 +72,26 @@ class TelemetryDesk:
         self._ledger.account(exchange.upstream).started += 1
         self.in_flight.add(exchange)
 
-    def settle(self, exchange: Exchange, record: Record) -> None:
-        """Count its one outcome and let the Record go out."""
+    def settle(self, exchange: Exchange) -> None:
+        """It has ended. Counted with the next batch: when that is full or large, at the next tick
+        of the clock, or when somebody wants to read the books."""
         self.in_flight.discard(exchange)
-        self._ledger.settle(record)
-        for reason, count in exchange.passed_over.items():
-            self._ledger.skip(reason, count)
-        self._emit(record)
+        self._ended.append(exchange)
+        held_bytes = len(exchange.body) + exchange.response_bytes
+        if len(self._ended) >= BATCH or held_bytes > BATCH_BYTES:
+            self.close_books()
+
+    def close_books(self) -> None:
+        """Count whatever has ended until now, and let the Records go out."""
+        ended, self._ended = self._ended, []
+        for exchange in ended:
+            record = record_of(exchange, self.started_at(exchange.t0))
+            self._ledger.settle(record)
+            for reason, count in exchange.passed_over.items():
+                self._ledger.skip(reason, count)
+            self._emit(record)
 
     def states(self) -> Iterable[tuple[str | None, str]]:
-        """(upstream, state) of everything in flight."""
+        """(upstream, state) of everything in flight; what is not has been counted."""
+        self.close_books()
         return [(exchange.upstream, exchange.state) for exchange in self.in_flight]

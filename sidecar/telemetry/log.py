@@ -61,7 +61,7 @@ class LogWriter:
         self._threshold = _LEVELS.get(level, 20)
         self._takes_exchanges = self._threshold <= 20
         self._room = queue_lines
-        self._queue: deque[tuple[float, Record | _Event]] = deque()
+        self._queue: deque[bytes | tuple[float, _Event]] = deque()
         self._time = time.time
         self._is_woken = False
         self._wake = threading.Event()
@@ -72,13 +72,19 @@ class LogWriter:
 
     def exchange(self, record: Record) -> None:
         """Queue the line of one finished exchange."""
-        if self._takes_exchanges:
-            self._put(record)
+        if not self._takes_exchanges:
+            return
+        # Made here and not by the thread: it is hot now, and would be kept alive for nothing.
+        make = lines.json_exchange if self._is_json else lines.text_exchange
+        try:
+            self._put(make(self._time(), record))
+        except Exception:
+            self._drop("not_encodable", 1)
 
     def event(self, level: str, name: str, /, **fields: object) -> None:
         """Queue the line of something that happened to the process."""
         if _LEVELS.get(level, 20) >= self._threshold:
-            self._put((level, name, fields))
+            self._put((self._time(), (level, name, fields)))
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued, for at most so long; the rest is dropped and counted."""
@@ -93,12 +99,12 @@ class LogWriter:
             os.close(self._fd)
             self._fd = None
 
-    def _put(self, item: Record | _Event) -> None:
+    def _put(self, item: bytes | tuple[float, _Event]) -> None:
         queue = self._queue
         if len(queue) >= self._room:
             self._drop("queue_full", 1)
             return
-        queue.append((self._time(), item))
+        queue.append(item)
         if not self._is_woken:
             self._is_woken = True
             self._wake.set()
@@ -122,21 +128,18 @@ class LogWriter:
         queue = self._queue
         for _ in range(BATCH_LINES):
             try:
-                ts, item = queue.popleft()
+                item = queue.popleft()
             except IndexError:
                 break
             try:
-                made.append(self._line(ts, item))
+                made.append(item if isinstance(item, bytes) else self._event_line(*item))
             except Exception:
                 self._drop("not_encodable", 1)
         return made
 
-    def _line(self, ts: float, item: Record | _Event) -> bytes:
-        if isinstance(item, Record):
-            make = lines.json_exchange if self._is_json else lines.text_exchange
-            return make(ts, item)
-        make_event = lines.json_event if self._is_json else lines.text_event
-        return make_event(ts, *item)
+    def _event_line(self, ts: float, event: _Event) -> bytes:
+        make = lines.json_event if self._is_json else lines.text_event
+        return make(ts, *event)
 
     def _write(self, batch: list[bytes]) -> None:
         """All of it, or what the system takes; never raises."""

@@ -121,13 +121,15 @@ class Collector(ClientCollector):
     def _copy(self) -> _Page:
         """No await, no callback into the loop: nothing can start or end meanwhile."""
         ledger = self._ledger
+        # First: asking who is in flight counts all who are not any more.
+        running = Counter(self._in_flight())
         accounts = [
             _Copied(a.upstream, a.started, a.outcomes.copy(), a.failures.copy(), a.opened.copy())
             for a in ledger.accounts
         ]
         known = [account.upstream for account in accounts]
         in_flight = {(upstream, state): 0 for upstream in known for state in names.STATES}
-        for (upstream, state), count in Counter(self._in_flight()).items():
+        for (upstream, state), count in running.items():
             key = (upstream or names.NO_UPSTREAM, state)
             in_flight[key] = in_flight.get(key, 0) + count
         connections = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -31,7 +29,9 @@ def test_a_whole_body_is_read(name: str) -> None:
         error = other.facts.error
         assert error is not None
         assert error.message == msgspec.json.decode(body)["detail"]
-        other.facts.error = dataclasses.replace(error, message=known["expect"]["error"]["message"])
+        other.facts.error = msgspec.structs.replace(
+            error, message=known["expect"]["error"]["message"]
+        )
     assert_as_expected(name, other.facts, [found] if found > 0 else [])
 
 

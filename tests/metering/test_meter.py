@@ -41,7 +41,7 @@ def test_the_first_event_need_not_be_the_first_token() -> None:
     meter = metered((1.0, ""), (2.0, "-"), (3.0, "R"), (4.0, "C"), (5.0, "C"))
     assert (meter.first_event_at, meter.first_token_at) == (2.0, 3.0)
     assert (meter.first_answer_at, meter.last_token_at) == (4.0, 5.0)
-    assert (meter.output_events, meter.reasoning_events) == (3, 1)
+    assert (meter.output_events, meter.has_reasoned) == (3, True)
 
 
 def test_a_tool_call_is_an_answer() -> None:
@@ -50,7 +50,7 @@ def test_a_tool_call_is_an_answer() -> None:
 
 def test_an_event_that_brings_both_is_both() -> None:
     meter = metered((1.0, "RC"))
-    assert (meter.first_answer_at, meter.reasoning_events, meter.output_events) == (1.0, 1, 1)
+    assert (meter.first_answer_at, meter.has_reasoned, meter.output_events) == (1.0, True, 1)
 
 
 def test_one_gap_for_each_event_after_the_first() -> None:

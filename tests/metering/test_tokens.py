@@ -36,13 +36,13 @@ def test_the_parts_are_disjoint_and_never_below_nothing() -> None:
 
 
 def test_the_rate_counts_from_the_first_event_to_the_last() -> None:
-    assert rate_per_s(Tokens(output_tokens=101), 1.0, 3.0, 100, 0) == 50.0
+    assert rate_per_s(Tokens(output_tokens=101), 1.0, 3.0, 100, False) == 50.0
 
 
 def test_reasoning_that_was_not_shown_was_made_before() -> None:
     tokens = Tokens(output_tokens=101, reasoning_tokens=50)
-    assert rate_per_s(tokens, 1.0, 2.0, 50, reasoned=0) == 50.0
-    assert rate_per_s(tokens, 1.0, 2.0, 50, reasoned=3) == 100.0
+    assert rate_per_s(tokens, 1.0, 2.0, 50, has_reasoned=False) == 50.0
+    assert rate_per_s(tokens, 1.0, 2.0, 50, has_reasoned=True) == 100.0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.dialects.operations import operation_of
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.relay import Relay
 
@@ -27,6 +28,7 @@ def _relay(client: RecordingClient) -> tuple[Relay, Exchange, ListDesk]:
     desk = ListDesk()
     exchange = Exchange(inbound(), client, plan(ScriptedUpstream()), desk)
     exchange.is_body_read = True
+    exchange.operation = operation_of("POST", exchange.head.path)
     return Relay(exchange, desk), exchange, desk
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sidecar.core.outcome import Reason
-from sidecar.core.records import TokenCounts
+from sidecar.core.records import Tokens
 from sidecar.pipeline import handle
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.summary import record_of
@@ -48,12 +48,14 @@ def test_an_upstreams_own_answer_decides_where_nothing_else_does(
 ) -> None:
     exchange = _exchange()
     exchange.upstream_status = status
-    record = record_of(exchange, 1.0, "now")
+    record = record_of(exchange, "now")
     assert (record.outcome, record.fault) == (outcome, fault)
 
 
 def test_what_is_unknown_is_none() -> None:
-    record = record_of(_exchange(), 0.25, "now")
+    exchange = _exchange()
+    exchange.ended_at = 0.25
+    record = record_of(exchange, "now")
     assert record.status is None
     assert record.headers_ms is None
     assert record.upstream is None
@@ -62,7 +64,7 @@ def test_what_is_unknown_is_none() -> None:
 
 @pytest.mark.parametrize("target", ["http://user:secret@evil/", "evil:443", "*"])
 def test_what_is_no_path_is_not_told(target: str) -> None:
-    assert record_of(_exchange(target=target), 1.0, "now").path is None
+    assert record_of(_exchange(target=target), "now").path is None
 
 
 async def play(*steps: Read | Reason, body: bytes = b'{"model":"m","stream":true}'):  # type: ignore[no-untyped-def]  # a Record
@@ -97,7 +99,7 @@ async def test_a_stream_is_told_whole() -> None:
     assert (record.outcome, record.stream, record.operation) == ("ok", True, "chat")
     assert (record.request_model, record.response_model) == ("m", "m-1")
     assert (record.response_id, record.upstream_request_id) == ("c1", "up-1")
-    assert record.usage == TokenCounts(5, 2)
+    assert record.usage == Tokens(5, 2)
     assert (record.usage_source, record.finish_reasons) == ("reported", ("stop",))
     assert (record.output_events, record.provider_processing_ms) == (2, 12.0)
     assert (record.first_event_ms, record.ttft_ms, record.ttfa_ms) == (0.0, 0.0, 0.0)
@@ -115,7 +117,7 @@ async def test_a_whole_answer_has_no_first_token() -> None:
         ),
         Read(body=b'"usage":{"prompt_tokens":5,"completion_tokens":2}}', is_end=True),
     )
-    assert (record.outcome, record.stream, record.usage) == ("ok", False, TokenCounts(5, 2))
+    assert (record.outcome, record.stream, record.usage) == ("ok", False, Tokens(5, 2))
     assert record.ttft_ms is record.output_events is record.output_tokens_per_s is None
 
 

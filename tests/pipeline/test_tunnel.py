@@ -9,7 +9,7 @@ import pytest
 from sidecar.core.outcome import Reason
 from sidecar.pipeline import tunnel
 from sidecar.pipeline.exchange import Exchange
-from sidecar.pipeline.tunnel import carry
+from sidecar.pipeline.tunnel import OPERATION, carry
 
 from .fakes import (
     ListDesk,
@@ -37,7 +37,7 @@ async def test_nothing_goes_up_before_the_upstream_has_agreed() -> None:
     switched.set()
     await asyncio.sleep(0.01)
     assert wire.sent == b"frame"
-    assert (exchange.operation, exchange.request_bytes) == ("realtime", 5)
+    assert (exchange.operation, exchange.request_bytes) == (OPERATION, 5)
     life.cancel()
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import pytest
 
+from sidecar.core.facts import Facts
 from sidecar.core.records import Record
-from sidecar.telemetry.desk import TelemetryDesk
+from sidecar.pipeline import Exchange
+from sidecar.telemetry.desk import BATCH, BATCH_BYTES, TelemetryDesk
 from sidecar.telemetry.fanout import Fanout
 from sidecar.telemetry.ledger import Ledger
+from tests.pipeline.fakes import RecordingClient, ScriptedUpstream, inbound, plan
 
 
-class _Exchange:
-    """What the desk looks at of one."""
-
-    def __init__(self, upstream: str, state: str, is_begun: bool) -> None:
-        self.upstream, self.state, self.is_begun = upstream, state, is_begun
-        self.passed_over: dict[str, int] = {}
+def _exchange(desk: TelemetryDesk) -> Exchange:
+    return Exchange(inbound(), RecordingClient(), plan(ScriptedUpstream()), desk)
 
 
 def _desk(
@@ -40,21 +39,42 @@ def test_a_monotonic_moment_is_told_as_wall_time() -> None:
     assert desk.started_at(100.0) == "2023-11-14T22:13:20.250Z"
 
 
-def test_begin_and_settle_keep_the_books_balanced(new_record: Any) -> None:
+def test_whoever_asks_finds_the_books_balanced() -> None:
     emitted: list[Record] = []
     desk = _desk(emitted)
-    exchange: Any = _Exchange(upstream="openai", state="waiting", is_begun=False)
+    exchange = _exchange(desk)
     desk.begin(exchange)
     assert exchange.is_begun
-    assert list(desk.states()) == [("openai", "waiting")]
-    account = desk._ledger.account("openai")
+    assert list(desk.states()) == [(None, "waiting")]
+    account = desk._ledger.account(None)
     assert account.started == 1
     assert sum(account.outcomes.values()) == 0
-    record = new_record()
-    desk.settle(exchange, record)
-    assert emitted == [record]
+    desk.settle(exchange)
     assert list(desk.states()) == []
+    assert [record.request_id for record in emitted] == [exchange.request_id]
     assert sum(account.outcomes.values()) == account.started
+
+
+def test_what_has_ended_is_counted_in_batches() -> None:
+    emitted: list[Record] = []
+    desk = _desk(emitted)
+    for _ in range(BATCH - 1):
+        desk.settle(_exchange(desk))
+    assert emitted == []
+    desk.settle(_exchange(desk))
+    assert len(emitted) == BATCH
+    desk.close_books()
+    assert len(emitted) == BATCH
+
+
+@pytest.mark.parametrize(("request_bytes", "response_bytes"), [(BATCH_BYTES + 1, 0), (1, 99_999)])
+def test_large_bodies_wait_for_no_batch(request_bytes: int, response_bytes: int) -> None:
+    emitted: list[Record] = []
+    desk = _desk(emitted)
+    exchange = _exchange(desk)
+    exchange.body, exchange.response_bytes = bytes(request_bytes), response_bytes
+    desk.settle(exchange)
+    assert len(emitted) == 1
 
 
 def test_t101_a_wall_clock_that_jumps_changes_what_is_shown_and_nothing_else() -> None:
@@ -72,11 +92,11 @@ def test_t101_a_wall_clock_that_jumps_changes_what_is_shown_and_nothing_else() -
     assert desk.now() == 100.0
 
 
-def test_what_the_meter_passed_over_is_counted(new_record: Any) -> None:
+def test_what_the_meter_passed_over_is_counted() -> None:
     desk = _desk([])
-    exchange: Any = _Exchange(upstream="openai", state="streaming", is_begun=False)
-    exchange.passed_over = {"unreadable": 2}
-    desk.begin(exchange)
-    desk.settle(exchange, new_record())
+    exchange = _exchange(desk)
+    exchange.facts = Facts(skipped={"unreadable": 2})
+    desk.settle(exchange)
+    desk.close_books()
     assert desk._ledger.skipped["unreadable"] == 2
     assert desk._ledger.skipped["too_dense"] == 0
