@@ -13,8 +13,17 @@ from typing import Final, NamedTuple, Protocol
 
 from sidecar.core.facts import Facts, Interpreter
 from sidecar.dialects.anthropic import Anthropic
+from sidecar.dialects.bedrock_converse import BedrockConverse
+from sidecar.dialects.bedrock_invoke import BedrockInvoke
+from sidecar.dialects.cohere import Cohere
+from sidecar.dialects.event_stream import EventStreamReader
+from sidecar.dialects.gemini import Gemini
+from sidecar.dialects.json_array import JsonArrayReader
+from sidecar.dialects.ndjson import NdjsonReader
+from sidecar.dialects.ollama import Ollama
 from sidecar.dialects.openai_chat import OpenAiChat
 from sidecar.dialects.openai_completions import OpenAiCompletions
+from sidecar.dialects.openai_other import OpenAiOther
 from sidecar.dialects.openai_responses import OpenAiResponses
 from sidecar.dialects.sse import SseReader
 from sidecar.dialects.unpack import TooDenseError, Unpacker, unpacker
@@ -52,11 +61,25 @@ _INTERPRETERS: Final[dict[str, Callable[[], Interpreter]]] = {
     "openai-chat": OpenAiChat,
     "openai-completions": OpenAiCompletions,
     "openai-responses": OpenAiResponses,
+    "openai-embeddings": OpenAiOther,
+    "openai-audio": OpenAiOther,
+    "openai-images": OpenAiOther,
     "anthropic": Anthropic,
+    "gemini": Gemini,
+    "gemini-stream": Gemini,
+    "bedrock-converse": BedrockConverse,
+    "bedrock-invoke": BedrockInvoke,
+    "cohere": Cohere,
+    "ollama": Ollama,
 }
 _STREAMS: Final[tuple[tuple[bytes, Callable[[Interpreter], Reader]], ...]] = (
     (b"text/event-stream", SseReader),
+    (b"application/x-ndjson", NdjsonReader),
+    (b"application/stream+json", NdjsonReader),
+    (b"application/vnd.amazon.eventstream", EventStreamReader),
 )
+_GEMINI_STREAM: Final = "gemini-stream"
+"""Without `alt=sse` it looks like a body: only the path tells that it is none."""
 
 
 @lru_cache(maxsize=256)  # a provider sends few different ones; whoever sends many pays for it
@@ -76,6 +99,8 @@ def recipe_for(
         return None
     kind = (content_type or b"").lower()
     if is_good:
+        if family == _GEMINI_STREAM and kind.startswith(b"application/json"):
+            return Recipe(interpret, JsonArrayReader, coding, is_stream=True)
         for prefix, frame in _STREAMS:
             if kind.startswith(prefix):
                 return Recipe(interpret, frame, coding, is_stream=True)

@@ -15,28 +15,28 @@ from sidecar.core.facts import Usage
 from sidecar.core.records import Tokens
 
 # Total input = input + cache read + cache write.
-_CACHE_OUTSIDE: Final = frozenset({"anthropic", "bedrock"})
+_CACHE_OUTSIDE: Final = frozenset({"anthropic", "bedrock-converse", "bedrock-invoke"})
 # Output tokens leave reasoning out, whatever the total says.
-_REASONING_OUTSIDE: Final = frozenset({"gemini"})
+_REASONING_OUTSIDE: Final = frozenset({"gemini", "gemini-stream"})
 
 
-def alike(usage: Usage, dialect: str) -> Tokens:
-    """`dialect`: the one of the answer (anthropic, gemini, bedrock, openai…)."""
+def alike(usage: Usage, family: str) -> Tokens:
+    """`family`: the one of the answer (anthropic, gemini, openai-chat…)."""
     inputs = usage.input_tokens
-    if inputs is not None and dialect in _CACHE_OUTSIDE:
+    if inputs is not None and family in _CACHE_OUTSIDE:
         inputs += (usage.cache_read_tokens or 0) + (usage.cache_write_tokens or 0)
     outputs = usage.output_tokens
     reasoning = usage.reasoning_tokens
-    if outputs is None and reasoning is not None and dialect in _REASONING_OUTSIDE:
+    if outputs is None and reasoning is not None and family in _REASONING_OUTSIDE:
         # Gemini leaves the count out where only thoughts were made.
         outputs = 0
-    if outputs is not None and reasoning and _is_outside(usage, outputs, reasoning, dialect):
+    if outputs is not None and reasoning and _is_outside(usage, outputs, reasoning, family):
         outputs += reasoning
     return Tokens(inputs, outputs, usage.cache_read_tokens, usage.cache_write_tokens, reasoning)
 
 
-def _is_outside(usage: Usage, outputs: int, reasoning: int, dialect: str) -> bool:
-    if dialect in _REASONING_OUTSIDE or reasoning > outputs:
+def _is_outside(usage: Usage, outputs: int, reasoning: int, family: str) -> bool:
+    if family in _REASONING_OUTSIDE or reasoning > outputs:
         return True
     if usage.total_tokens is None or usage.input_tokens is None:
         return False

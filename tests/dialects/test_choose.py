@@ -7,6 +7,7 @@ import gzip
 import pytest
 
 from sidecar.core.facts import CONTENT
+from sidecar.dialects import operations
 from sidecar.dialects.choose import recipe_for
 
 EVENT = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
@@ -68,3 +69,29 @@ def test_what_cannot_be_unpacked_is_said_and_nothing_is_concluded(data: bytes, r
 def test_nobody_reads_what_nobody_knows() -> None:
     assert recipe_for("carrier-pigeon", True, STREAM, None) is None
     assert recipe_for("openai-chat", True, STREAM, b"compress") is None
+
+
+@pytest.mark.parametrize(
+    ("family", "content_type", "data"),
+    [
+        ("gemini", STREAM, b'data: {"candidates":[{"content":{"parts":[{"text":"a"}]}}]}\n\n'),
+        (
+            "gemini-stream",
+            b"application/json; charset=UTF-8",
+            b'[{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}',
+        ),
+        ("ollama", b"application/x-ndjson", b'{"response":"a"}\n'),
+        ("cohere", b"application/stream+json", b'{"event_type":"text-generation","text":"a"}\n'),
+        ("openai-audio", STREAM, b'data: {"type":"transcript.text.delta","delta":"a"}\n\n'),
+    ],
+)
+def test_each_family_has_its_framings(family: str, content_type: bytes, data: bytes) -> None:
+    recipe = recipe_for(family, True, content_type, None)
+    assert recipe is not None
+    assert recipe.is_stream
+    assert recipe.make()[0].feed(data) == [CONTENT]
+
+
+def test_every_operation_has_its_reader() -> None:
+    for _, operation in operations._POST:
+        assert recipe_for(operation.family, True, b"application/json", None) is not None

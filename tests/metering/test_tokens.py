@@ -19,7 +19,7 @@ from sidecar.metering.tokens import Tokens, alike, rate_per_s
         ("openai", Usage(10, 20, None, None, 5), Tokens(10, 20, None, None, 5)),
         ("openai", Usage(), Tokens()),
         ("anthropic", Usage(10, 20, 100, 7), Tokens(117, 20, 100, 7, None)),
-        ("bedrock", Usage(10, 20, 100), Tokens(110, 20, 100, None, None)),
+        ("bedrock-converse", Usage(10, 20, 100), Tokens(110, 20, 100, None, None)),
         ("gemini", Usage(10, 20, 4, None, 5, 35), Tokens(10, 25, 4, None, 5)),
         # Only thoughts were made.
         ("gemini", Usage(10, None, None, None, 5), Tokens(10, 5, None, None, 5)),
