@@ -5,6 +5,8 @@ Must not know: bytes or dialects (a reader turns bytes into kinds), a clock (`no
 the read that completed an event), or what is done with the result.
 A gap is the time from one generated event to the next; several that one read completes have gaps
 of zero, which is what the caller sees, too.
+Why reads are kept and read in bundles: right after a system call the processor knows nothing of
+this code; eight reads in a row cost half of eight reads one by one (measured 2026-11).
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from typing import Final, Protocol
 from sidecar.core.facts import REASONING, Facts
 
 GAP_BOUNDS_S: Final = (0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 1.0, 2.5, 10.0)
+BUNDLE_READS: Final = 8
+BUNDLE_READ_BYTES: Final = 4096
+"""A read that is larger is not kept for the sake of a bundle."""
 _BUFFERED_EVENTS: Final = 8
 _BUFFERED_AFTER_S: Final = 1.0
 _BUFFERED_SHARE: Final = 0.9
@@ -28,6 +33,16 @@ class Reader(Protocol):
     def end(self) -> list[int]: ...
 
 
+class _Deaf:
+    """A reader that hears nothing."""
+
+    def feed(self, data: bytes) -> list[int]:
+        return []
+
+    def end(self) -> list[int]:
+        return []
+
+
 class Meter:
     """Of one answer. Times are monotonic seconds."""
 
@@ -37,6 +52,7 @@ class Meter:
         "_longest_s",
         "_reader",
         "_stall_after_s",
+        "_waiting",
         "facts",
         "first_answer_at",
         "first_event_at",
@@ -54,6 +70,8 @@ class Meter:
         self._feed = reader.feed
         self._began_at = began_at
         self._stall_after_s = stall_after_s
+        self._waiting: list[tuple[bytes, float]] = []
+        """Reads, and their moments."""
         self.facts = facts
         self.first_event_at: float | None = None
         """The first event with data, whatever it brought."""
@@ -69,16 +87,45 @@ class Meter:
         self.stalls = 0
 
     def feed(self, data: bytes, now: float) -> None:
-        """One read of the body."""
-        kinds = self._feed(data)
-        if self.first_answer_at is None:
-            self._begin(kinds, now)
-        if kinds:
-            self._count(kinds, now)
+        """One read of the body. Once there is a first token nothing hangs on the rest at once: it
+        is read in bundles."""
+        waiting = self._waiting
+        waiting.append((data, now))
+        if (
+            self.first_token_at is None
+            or len(waiting) >= BUNDLE_READS
+            or len(data) > BUNDLE_READ_BYTES
+        ):
+            self.catch_up()
 
     def end(self, now: float) -> None:
         """The body is over."""
-        kinds = self._reader.end()
+        self.catch_up()
+        try:
+            self._take(self._reader.end(), now)
+        except Exception:
+            self._go_deaf()
+
+    def catch_up(self) -> None:
+        """Read what is waiting. To be called before anything is looked at. Never raises."""
+        waiting = self._waiting
+        if not waiting:
+            return
+        self._waiting = []
+        feed, take = self._feed, self._take
+        try:
+            for data, now in waiting:
+                take(feed(data), now)
+        except Exception:
+            self._go_deaf()
+
+    def _go_deaf(self) -> None:
+        """The reader failed: nothing of what it said is trusted, and it hears no more."""
+        deaf = _Deaf()
+        self.__init__(deaf, Facts(is_lost=True), self._began_at, self._stall_after_s)  # type: ignore[misc]  # begins anew, on purpose
+        self.facts.skip("reader_failed")
+
+    def _take(self, kinds: list[int], now: float) -> None:
         if self.first_answer_at is None:
             self._begin(kinds, now)
         if kinds:

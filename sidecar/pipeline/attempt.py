@@ -13,6 +13,7 @@ from typing import Final
 
 from sidecar.core.outcome import MEANING, Outcome, Reason, Refusal, reason_of_status
 from sidecar.core.records import Attempt
+from sidecar.core.units import milliseconds
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.graph import Target
 from sidecar.pipeline.ports import Desk, Wire
@@ -157,7 +158,7 @@ def _note(exchange: Exchange, target: Target, reason: Reason | None, duration_s:
     if reason is None and status is not None:
         reason = reason_of_status(status)
     word = None if reason is None else reason.value
-    exchange.attempts.append(Attempt(target.name, word, status, round(duration_s * 1000, 3)))
+    exchange.attempts.append(Attempt(target.name, word, status, milliseconds(duration_s)))
 
 
 def _refusal(target: Target, reason: Reason) -> Refusal:

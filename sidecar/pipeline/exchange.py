@@ -8,13 +8,13 @@ is what leaves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sidecar.core.facts import Facts
 from sidecar.core.heads import RequestHead, ResponseHead
 from sidecar.core.outcome import Reason
 from sidecar.core.records import Attempt
+from sidecar.core.units import milliseconds
 from sidecar.dialects.choose import Recipe
 from sidecar.dialects.operations import Operation
 from sidecar.metering.meter import Meter
@@ -22,10 +22,6 @@ from sidecar.metering.meter import Meter
 if TYPE_CHECKING:
     from sidecar.pipeline.graph import Plan, Target
     from sidecar.pipeline.ports import Body, Client, Desk
-
-
-_NOTHING: Final[Mapping[str, int]] = {}
-_BROKEN: Final[Mapping[str, int]] = {"reader_failed": 1}
 
 
 class Inbound:
@@ -50,18 +46,17 @@ class Exchange:
         "attempts",
         "blocked_s",
         "body",
+        "body_facts",
         "client",
         "connected_at",
         "connection",
         "ended_at",
-        "facts",
         "head",
         "inbound",
         "is_begun",
         "is_body_read",
         "is_callers_deadline",
         "is_delivered",
-        "is_reader_broken",
         "is_replayable",
         "kept",
         "meter",
@@ -122,16 +117,14 @@ class Exchange:
         self.connected_at: float | None = None
         self.sent_at: float | None = None
         """The last byte of the request was handed over."""
-        self.facts: Facts | None = None
-        """What was read in the answer; None where nothing here can read it."""
+        self.body_facts: Facts | None = None
+        """What was read in a body that is no stream."""
         self.meter: Meter | None = None
         """Of a stream that is read along."""
         self.recipe: Recipe | None = None
         """Of the answer's reader; None where nothing here can read it."""
         self.kept: list[bytes] | None = None
         """A body that is no stream, and is over: to be read when the Record is made."""
-        self.is_reader_broken = False
-        """Whoever read along failed, and was let go with all that it had read."""
         self.blocked_s = 0.0
         """The provider was held because the caller did not read."""
         self.ended_at = inbound.read_at
@@ -149,11 +142,12 @@ class Exchange:
         return self.target.name if self.target else None
 
     @property
-    def passed_over(self) -> Mapping[str, int]:
-        """reason -> how often the meter did not count something."""
-        if self.is_reader_broken:
-            return _BROKEN
-        return _NOTHING if self.facts is None else self.facts.skipped
+    def facts(self) -> Facts | None:
+        """What was read in the answer until now."""
+        if self.meter is None:
+            return self.body_facts
+        self.meter.catch_up()
+        return self.meter.facts
 
     @property
     def is_streamed(self) -> bool | None:
@@ -165,11 +159,6 @@ class Exchange:
         """`waiting` until the answer's head is there, then `streaming`."""
         return "waiting" if self.answered_at is None else "streaming"
 
-    def lose_reader(self) -> None:
-        """Whoever read along failed: nothing of what it said is trusted."""
-        self.is_reader_broken = True
-        self.facts = self.meter = self.kept = None
-
     def fail(self, reason: Reason) -> None:
         """Say why it did not end well. The first reason stands."""
         if self.reason is None:
@@ -178,20 +167,22 @@ class Exchange:
     def snapshot(self, now: float) -> dict[str, object]:
         """The row of `/streams`."""
         head = self.head
-        meter = self.meter
+        facts, meter = self.facts, self.meter
         first_at = None if meter is None else meter.first_token_at
         return {
             "request_id": self.request_id,
             "upstream": self.upstream,
             "route": self.route,
-            "model": None if meter is None else meter.facts.model,
+            "model": None if facts is None else facts.model,
             "operation": None if self.operation is None else self.operation.name,
             "method": head.method,
             "path": shown_path(head),
             "phase": self.state,
-            "age_ms": _ms(now - self.t0),
-            "headers_ms": None if self.answered_at is None else _ms(self.answered_at - self.t0),
-            "ttft_ms": None if first_at is None else _ms(first_at - self.t0),
+            "age_ms": milliseconds(now - self.t0),
+            "headers_ms": None
+            if self.answered_at is None
+            else milliseconds(self.answered_at - self.t0),
+            "ttft_ms": None if first_at is None else milliseconds(first_at - self.t0),
             "output_events": None if meter is None else meter.output_events,
             "response_bytes": self.response_bytes,
         }
@@ -208,7 +199,3 @@ def visible(text: bytes | None) -> str | None:
 def shown_path(head: RequestHead) -> str | None:
     """The raw path. Other forms of a target may hold a user name and password: not told."""
     return head.path if head.path.startswith("/") else None
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)

@@ -104,25 +104,18 @@ class Relay:
         exchange.overhead_s += spent_s
         exchange.response_bytes += size
         if self._meter is not None:
-            try:
-                self._meter.feed(body, read_at)
-            except Exception:
-                self._detach()
+            self._meter.feed(body, read_at)
         elif self._kept is not None:
             self._keep(body)
 
     def _read(self, body: bytes, is_end: bool, read_at: float) -> None:
-        """The copy, to whoever reads along. A reader that breaks harms nobody but itself."""
-        try:
-            if (meter := self._meter) is not None:
-                if body:
-                    meter.feed(body, read_at)
-                if is_end:
-                    meter.end(read_at)
-        except Exception:
-            self._detach()
-            return
-        if self._kept is not None:
+        """The copy, to whoever reads along."""
+        if (meter := self._meter) is not None:
+            if body:
+                meter.feed(body, read_at)
+            if is_end:
+                meter.end(read_at)
+        elif self._kept is not None:
             if body:
                 self._keep(body)
             if is_end:
@@ -135,20 +128,16 @@ class Relay:
         elif kept:
             kept.clear()
 
-    def _detach(self) -> None:
-        self._exchange.lose_reader()
-        self._meter = None
-
     @property
     def is_unfinished(self) -> bool:
         """It is a stream, and has not said that it is over."""
-        meter = self._meter
-        return meter is not None and not meter.facts.is_complete and not meter.facts.is_lost
+        facts = self._exchange.facts
+        return facts is not None and not facts.is_complete and not facts.is_lost
 
     @property
     def failure(self) -> Reason | None:
-        """What is wrong with an answer whose bytes all came: an error in place of the rest, or no
-        last event."""
+        """What is wrong with a stream whose bytes all came: an error in place of the rest, or no
+        last event. (Bodies that are no streams are judged when they are read.)"""
         facts, status = self._exchange.facts, self._exchange.upstream_status
         if facts is None or status is None or status >= 400:
             return None
@@ -159,7 +148,8 @@ class Relay:
     @property
     def is_delivered(self) -> bool:
         """The caller has all it can want: the whole answer, or a stream's terminal event."""
-        return self.is_whole or (self._meter is not None and self._meter.facts.is_complete)
+        facts = self._exchange.facts
+        return self.is_whole or (facts is not None and facts.is_complete)
 
     def _begin(self, head: ResponseHead, read_at: float) -> bytes:
         exchange = self._exchange
@@ -207,7 +197,6 @@ class Relay:
             return
         exchange.recipe = recipe
         if recipe.is_stream:
-            reader, exchange.facts = recipe.make()
-            self._meter = exchange.meter = Meter(reader, exchange.facts, exchange.t0, STALL_AFTER_S)
+            self._meter = exchange.meter = Meter(*recipe.make(), exchange.t0, STALL_AFTER_S)
         else:
             self._kept = []

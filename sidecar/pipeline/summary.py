@@ -14,6 +14,7 @@ from sidecar.core.facts import Facts, ProviderError
 from sidecar.core.heads import UNREADABLE
 from sidecar.core.outcome import MEANING, Fault, Outcome, Reason, reason_of_status
 from sidecar.core.records import ErrorTold, Phases, Record, Tokens
+from sidecar.core.units import milliseconds
 from sidecar.dialects.choose import Recipe
 from sidecar.dialects.model import model_asked
 from sidecar.dialects.whole import MAX_BODY_BYTES
@@ -41,7 +42,7 @@ def record_of(exchange: Exchange, started_at: str) -> Record:
     outcome, fault, reason = _verdict(exchange)
     operation, target, answer = exchange.operation, exchange.target, exchange.answer_head
     facts = exchange.facts or NO_FACTS
-    tokens = _tokens(exchange)
+    tokens = _tokens(exchange, facts)
     record = Record(
         request_id=exchange.request_id,
         upstream_request_id=None if answer is None else visible(answer.request_id),
@@ -70,10 +71,10 @@ def record_of(exchange: Exchange, started_at: str) -> Record:
         usage_source=None if tokens is None else "reported",
         phases_ms=None if target is None else _phases(exchange, now),
         headers_ms=_since(t0, exchange.answered_at),
-        duration_ms=_ms(now - t0),
-        client_blocked_ms=_ms(exchange.blocked_s) if exchange.blocked_s else 0.0,
+        duration_ms=milliseconds(now - t0),
+        client_blocked_ms=milliseconds(exchange.blocked_s) if exchange.blocked_s else 0.0,
         provider_processing_ms=None if answer is None else _number(answer.processing_ms),
-        overhead_ms=None if exchange.answered_at is None else _ms(exchange.overhead_s),
+        overhead_ms=None if exchange.answered_at is None else milliseconds(exchange.overhead_s),
         error=None if facts.error is None else _error(facts.error),
         request_bytes=exchange.request_bytes,
         response_bytes=exchange.response_bytes,
@@ -91,9 +92,10 @@ def _read_whole(exchange: Exchange, recipe: Recipe, kept: list[bytes]) -> None:
             reader.feed(piece)
         reader.end()
     except Exception:
-        exchange.lose_reader()
-        return
-    exchange.kept, exchange.facts = None, facts
+        # Nothing of what it said is trusted.
+        facts = Facts(is_lost=True)
+        facts.skip("reader_failed")
+    exchange.kept, exchange.body_facts = None, facts
     status = exchange.upstream_status
     if facts.error is None or status is None or status >= 400:
         return
@@ -122,7 +124,7 @@ def _with_times(record: Record, meter: Meter, t0: float) -> Record:
         first_event_ms=_since(t0, meter.first_event_at),
         ttft_ms=_since(t0, meter.first_token_at),
         ttfa_ms=_since(t0, meter.first_answer_at),
-        longest_gap_ms=None if gap_s is None else _ms(gap_s),
+        longest_gap_ms=None if gap_s is None else milliseconds(gap_s),
         output_tokens_per_s=None if rate is None else round(rate, 3),
     )
 
@@ -144,9 +146,9 @@ def _model(exchange: Exchange) -> str | None:
     return _short(model_asked(exchange.head.path, exchange.body, exchange.is_replayable))
 
 
-def _tokens(exchange: Exchange) -> Tokens | None:
-    facts, operation = exchange.facts, exchange.operation
-    if facts is None or facts.usage is None or operation is None:
+def _tokens(exchange: Exchange, facts: Facts) -> Tokens | None:
+    operation = exchange.operation
+    if facts.usage is None or operation is None:
         return None
     return alike(facts.usage, operation.family)
 
@@ -191,9 +193,4 @@ def _number(text: bytes | None) -> float | None:
 
 
 def _since(t0: float, moment: float | None) -> float | None:
-    return None if moment is None else _ms(moment - t0)
-
-
-def _ms(seconds: float) -> float:
-    """Milliseconds with three places. (`round` takes three times as long.)"""
-    return int(seconds * 1e6 + 0.5) / 1e3
+    return None if moment is None else milliseconds(moment - t0)

@@ -87,8 +87,10 @@ class TelemetryDesk:
         for exchange in ended:
             record = record_of(exchange, self.started_at(exchange.t0))
             self._ledger.settle(record)
-            for reason, count in exchange.passed_over.items():
-                self._ledger.skip(reason, count)
+            facts = exchange.facts
+            if facts is not None and facts.skipped:
+                for reason, count in facts.skipped.items():
+                    self._ledger.skip(reason, count)
             self._emit(record)
 
     def states(self) -> Iterable[tuple[str | None, str]]:

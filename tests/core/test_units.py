@@ -12,6 +12,7 @@ from sidecar.core.units import (
     BadUnitError,
     format_duration,
     format_size,
+    milliseconds,
     parse_count,
     parse_duration,
     parse_size,
@@ -100,3 +101,9 @@ def test_no_text_escapes_as_another_error_and_no_message_repeats_it(text: str):
         except BadUnitError as error:
             said = str(error)
         assert len(text) < 8 or text not in said
+
+
+@given(st.floats(0, 1e6))
+def test_milliseconds_have_three_places(seconds: float) -> None:
+    assert milliseconds(seconds) == pytest.approx(seconds * 1000, abs=0.00051)
+    assert milliseconds(0.0123456) == 12.346

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.core.facts import CONTENT, REASONING, TOOL_CALL, Facts
-from sidecar.metering.meter import GAP_BOUNDS_S, Meter
+from sidecar.metering.meter import BUNDLE_READ_BYTES, BUNDLE_READS, GAP_BOUNDS_S, Meter
 
 
 class Scripted:
@@ -34,6 +37,7 @@ def metered(*reads: tuple[float, str], stall_after_s: float = 2.0) -> Meter:
     meter = Meter(reader, reader.facts, 0.0, stall_after_s)
     for now, data in reads:
         meter.feed(data.encode(), now)
+    meter.catch_up()
     return meter
 
 
@@ -92,3 +96,72 @@ def test_buffering_is_a_late_burst() -> None:
     assert not metered((1.1, "C C C")).is_buffered, "too few to tell"
     steady = [(1.1 + at * 0.02, "C") for at in range(20)]
     assert not metered(*steady).is_buffered
+
+
+def test_after_the_first_token_reads_are_read_in_bundles() -> None:
+    reader = Scripted()
+    meter = Meter(reader, reader.facts, 0.0, 2.0)
+    meter.feed(b"C", 1.0)
+    assert meter.output_events == 1
+    for number in range(BUNDLE_READS - 1):
+        meter.feed(b"C", 2.0 + number)
+    assert meter.output_events == 1
+    meter.feed(b"C", 10.0)
+    assert (meter.output_events, meter.last_token_at) == (1 + BUNDLE_READS, 10.0)
+
+
+def test_a_large_read_waits_for_no_bundle() -> None:
+    reader = Scripted()
+    meter = Meter(reader, reader.facts, 0.0, 2.0)
+    meter.feed(b"C", 1.0)
+    meter.feed(b"C " * BUNDLE_READ_BYTES, 2.0)
+    assert meter.output_events == 1 + BUNDLE_READ_BYTES
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from(["", "-", "C", "R C", "RC T"]))))
+def test_bundles_change_nothing_in_what_is_measured(reads: list[tuple[float, str]]) -> None:
+    moments = accumulate(pause for pause, _ in reads)
+    timed = [(now, data) for now, (_, data) in zip(moments, reads, strict=True)]
+    bundled = metered(*timed)
+    reader = Scripted()
+    single = Meter(reader, reader.facts, 0.0, 2.0)
+    for now, data in timed:
+        single.feed(data.encode(), now)
+        single.catch_up()
+    for name in (
+        *("first_event_at", "first_token_at", "first_answer_at", "last_token_at"),
+        *("output_events", "has_reasoned", "gap_counts", "gap_sum_s", "longest_gap_s", "stalls"),
+    ):
+        assert getattr(bundled, name) == getattr(single, name)
+
+
+class Breaking(Scripted):
+    def feed(self, data: bytes) -> list[int]:
+        if data == b"!":
+            raise RuntimeError
+        return super().feed(data)
+
+    def end(self) -> list[int]:
+        raise RuntimeError
+
+
+def test_t86_a_reader_that_breaks_is_believed_in_nothing() -> None:
+    reader = Breaking()
+    meter = Meter(reader, reader.facts, 0.0, 2.0)
+    for data in (b"C", b"C", b"!", b"C"):
+        meter.feed(data, 1.0)
+    meter.catch_up()
+    assert (meter.first_token_at, meter.output_events) == (None, 0)
+    assert (meter.facts.is_lost, meter.facts.skipped) == (True, {"reader_failed": 1})
+    meter.feed(b"C", 2.0)
+    meter.end(3.0)
+    assert meter.output_events == 0
+    assert meter.facts.skipped == {"reader_failed": 1}
+
+
+def test_t86_a_reader_may_break_at_the_end() -> None:
+    reader = Breaking()
+    meter = Meter(reader, reader.facts, 0.0, 2.0)
+    meter.feed(b"C", 1.0)
+    meter.end(2.0)
+    assert (meter.output_events, meter.facts.skipped) == (0, {"reader_failed": 1})

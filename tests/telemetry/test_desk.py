@@ -95,7 +95,7 @@ def test_t101_a_wall_clock_that_jumps_changes_what_is_shown_and_nothing_else() -
 def test_what_the_meter_passed_over_is_counted() -> None:
     desk = _desk([])
     exchange = _exchange(desk)
-    exchange.facts = Facts(skipped={"unreadable": 2})
+    exchange.body_facts = Facts(skipped={"unreadable": 2})
     desk.settle(exchange)
     desk.close_books()
     assert desk._ledger.skipped["unreadable"] == 2
