@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test run lint bench fuzz audit docs clean
+.PHONY: help demo test run lint bench fuzz audit docs prices clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,10 @@ audit: $(VENV)/bin/python  ## known faults of what an installation brings; asks 
 
 docs: $(VENV)/.dev  ## write the generated parts of README.md and docs/
 	$(BIN)/python -m tests.generated
+
+prices: $(VENV)/.dev  ## write the built-in price table anew; asks the network
+	$(BIN)/python -m pip install -q --disable-pip-version-check -U genai-prices
+	$(BIN)/python tools/make_prices.py
 
 clean:  ## remove the virtual environment
 	rm -rf $(VENV)

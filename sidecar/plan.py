@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sidecar.metering.prices import PriceBook
 from sidecar.pipeline.graph import Plan, Target
 from sidecar.pipeline.ports import Upstream
 from sidecar.policies import routing
@@ -39,5 +40,7 @@ def build(settings: Settings, upstreams: Mapping[str, Upstream]) -> Plan:
         allowed_hosts=None if listen.address.is_unix else listen.allowed_hosts,
         tokens=None if auth is None else tuple(t.reveal().encode("latin-1") for t in auth.tokens),
         max_request_body_bytes=listen.max_request_body_bytes,
+        stall_after_s=settings.telemetry.stall_after_s,
+        prices=None if settings.prices.table is None else PriceBook(settings.prices.table),
         hash=settings.hash,
     )

@@ -12,8 +12,8 @@ from sidecar.core.providers import KNOWN
 from sidecar.policies import patience
 from sidecar.settings.blocks import rows
 from sidecar.settings.doors import ADMIN_APART, AUTH_KEYS, LISTEN_APART
-from sidecar.settings.load import TELEMETRY_KEYS, TOP_KEYS, load
-from sidecar.settings.schema import Admin, Listen, Log, ServerTls, Shutdown, Tls
+from sidecar.settings.load import TELEMETRY_APART, TOP_KEYS, load
+from sidecar.settings.schema import Admin, Listen, Log, ServerTls, Shutdown, Telemetry, Tls
 from sidecar.settings.upstreams import DEFAULTS_KEYS, Defaults
 
 CONFIG = Path(__file__).parent.parent / "config"
@@ -36,7 +36,7 @@ def test_the_shipped_file_teaches_every_key():
         *LISTEN_APART,
         *ADMIN_APART,
         *AUTH_KEYS,
-        *TELEMETRY_KEYS,
+        *TELEMETRY_APART,
         *DEFAULTS_KEYS,
         "url",
         "dialect",
@@ -44,7 +44,7 @@ def test_the_shipped_file_teaches_every_key():
     }
     keys |= {"name", "match", "strip_prefix", "to", "path", "prefix", "method", "header", "model"}
     defaults = Defaults()
-    blocks = (Listen, Admin, Log, Shutdown, ServerTls, patience.Rule, Tls)
+    blocks = (Listen, Admin, Log, Shutdown, Telemetry, ServerTls, patience.Rule, Tls)
     for block in (*blocks, type(defaults.pool), type(defaults.timeouts)):
         keys |= {row.key for row in rows(block)}
     assert keys - written_keys(SHIPPED.read_text()) == set()

@@ -146,6 +146,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Our own added time: request, response head and chunks together."""
     output_tokens_per_s: float | None = None
     """Between the first and the last generated event."""
+    cost_usd: float | None = None
+    """By the price table; None where a price or a count is not known."""
     error: ErrorTold | None = None
     request_bytes: int
     """Body bytes received from the client, without framing."""

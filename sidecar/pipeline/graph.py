@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sidecar.metering.prices import PriceBook
 from sidecar.pipeline.ports import Upstream
 from sidecar.policies import routing, timeouts
 
@@ -39,4 +40,7 @@ class Plan:
     """One of them is asked of every caller; None: nothing is."""
     max_request_body_bytes: int | None
     hash: str
+    stall_after_s: float = 2.0
+    """A longer gap between two generated events is a stall."""
+    prices: PriceBook | None = None
     replay_limit_bytes: int = REPLAY_LIMIT_BYTES

@@ -19,8 +19,6 @@ from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import Desk
 
 _LAST_CHUNK = b"0\r\n\r\n"
-STALL_AFTER_S = 2.0
-"""A gap between two generated events that is longer is a stall."""
 
 
 class Relay:
@@ -197,6 +195,8 @@ class Relay:
             return
         exchange.recipe = recipe
         if recipe.is_stream:
-            self._meter = exchange.meter = Meter(*recipe.make(), exchange.t0, STALL_AFTER_S)
+            self._meter = exchange.meter = Meter(
+                *recipe.make(), exchange.t0, exchange.plan.stall_after_s
+            )
         else:
             self._kept = []

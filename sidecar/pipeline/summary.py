@@ -20,6 +20,7 @@ from sidecar.dialects.model import model_asked
 from sidecar.dialects.whole import MAX_BODY_BYTES
 from sidecar.metering.meter import Meter
 from sidecar.metering.phases import Marks, phases_s
+from sidecar.metering.prices import cost_usd
 from sidecar.metering.tokens import alike, rate_per_s
 from sidecar.pipeline.exchange import Exchange, shown_path, visible
 
@@ -75,6 +76,7 @@ def record_of(exchange: Exchange, started_at: str) -> Record:
         client_blocked_ms=milliseconds(exchange.blocked_s) if exchange.blocked_s else 0.0,
         provider_processing_ms=None if answer is None else _number(answer.processing_ms),
         overhead_ms=None if exchange.answered_at is None else milliseconds(exchange.overhead_s),
+        cost_usd=None if tokens is None else _cost(exchange, facts, tokens),
         error=None if facts.error is None else _error(facts.error),
         request_bytes=exchange.request_bytes,
         response_bytes=exchange.response_bytes,
@@ -151,6 +153,17 @@ def _tokens(exchange: Exchange, facts: Facts) -> Tokens | None:
     if facts.usage is None or operation is None:
         return None
     return alike(facts.usage, operation.family)
+
+
+def _cost(exchange: Exchange, facts: Facts, tokens: Tokens) -> float | None:
+    book, target = exchange.plan.prices, exchange.target
+    if book is None or target is None:
+        return None
+    price = book.price_of(target.provider, facts.model, _model(exchange))
+    if price is None:
+        return None
+    cost = cost_usd(tokens, price, facts.service_tier)
+    return None if cost is None else round(cost, 9)
 
 
 def _phases(exchange: Exchange, now: float) -> Phases:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from sidecar.core.providers import KNOWN
 from sidecar.policies import patience, pool, routing, timeouts
 from sidecar.settings.blocks import rows
-from sidecar.settings.kinds import OFF, Kind, Switch, Text
+from sidecar.settings.kinds import OFF, Kind, OrOff, Switch, Text
+from sidecar.settings.prices import BUILT_IN, WHERE
 from sidecar.settings.references import ApiKey, EgressProxy, Url
 from sidecar.settings.routes import MATCH_KEYS, MATCH_KINDS, NAME, PATTERN, ROUTE_KEYS
-from sidecar.settings.schema import Admin, Listen, Log, ServerTls, Shutdown, Tls
+from sidecar.settings.schema import Admin, Listen, Log, ServerTls, Shutdown, Telemetry, Tls
 from sidecar.settings.upstreams import (
     DEFAULTS_KEYS,
     DIALECTS,
@@ -67,7 +68,12 @@ def json_schema() -> dict[str, object]:
                     ),
                 },
                 "routes": {"type": "array", "items": _route()},
-                "telemetry": _object({"log": block_schema(Log)}),
+                "telemetry": _with(block_schema(Telemetry), log=block_schema(Log)),
+                "prices": {
+                    **OrOff(WHERE).json_schema(),
+                    "description": "builtin, off, or the name of a file: what answers cost.",
+                    "default": BUILT_IN,
+                },
                 "shutdown": block_schema(Shutdown),
             }
         ),

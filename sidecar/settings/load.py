@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from sidecar.settings import overlay
+from sidecar.settings import overlay, prices
 from sidecar.settings.blocks import open_block, read_block, read_value
 from sidecar.settings.checks import check
 from sidecar.settings.doors import Doors
-from sidecar.settings.kinds import Choice, is_null
+from sidecar.settings.kinds import Choice, OrOff, is_null
 from sidecar.settings.problems import ConfigError, Place, Problem, Problems
 from sidecar.settings.routes import read_routes
-from sidecar.settings.schema import Log, Settings, Shutdown
+from sidecar.settings.schema import Log, Prices, Settings, Shutdown, Telemetry
 from sidecar.settings.show import hash_of
 from sidecar.settings.tree import Mapping as MappingNode
 from sidecar.settings.tree import Node, mapping
@@ -37,9 +37,10 @@ TOP_KEYS: Final = (
     "upstreams",
     "routes",
     "telemetry",
+    "prices",
     "shutdown",
 )
-TELEMETRY_KEYS: Final = ("log",)
+TELEMETRY_APART: Final = ("log",)
 VERSION: Final = "1"
 _MAX_READ_BYTES: Final = (1 << 20) + 1
 
@@ -100,9 +101,22 @@ def _settings(root: Node, source: str, env: Mapping[str, str], problems: Problem
     upstreams = reader.upstreams(entries.get("upstreams"), defaults)
     names = [upstream.name for upstream in upstreams]
     routes = read_routes(entries.get("routes"), names, problems)
-    telemetry = open_block(entries.get("telemetry"), "telemetry", TELEMETRY_KEYS, problems)
-    log = read_block(Log(), telemetry.get("log"), "telemetry.log", problems)
+    node = entries.get("telemetry")
+    telemetry = read_block(Telemetry(), node, "telemetry", problems, TELEMETRY_APART)
+    inner = node.entries if isinstance(node, MappingNode) else {}
+    log = read_block(Log(), inner.get("log"), "telemetry.log", problems)
+    table = _prices(entries.get("prices"), problems)
     shutdown = read_block(Shutdown(), entries.get("shutdown"), "shutdown", problems)
     if isinstance(root, MappingNode):
         check(root, listen, admin, upstreams, problems)
-    return Settings(listen, admin, upstreams, routes, log, shutdown, source, hash="")
+    return Settings(
+        listen, admin, upstreams, routes, log, telemetry, table, shutdown, source, hash=""
+    )
+
+
+def _prices(node: Node | None, problems: Problems) -> Prices:
+    kind, place = OrOff(prices.WHERE), Place(BUILT_IN)
+    where: str | None = prices.BUILT_IN
+    if node is not None:
+        where, place = read_value(kind, node, "prices", problems, None), node.place
+    return Prices(where, prices.table_of(where, place, problems))

@@ -19,6 +19,7 @@ from typing import Final
 from sidecar.core.address import Address
 from sidecar.core.origin import Origin
 from sidecar.core.secret import Secret
+from sidecar.metering.prices import PriceTable
 from sidecar.policies import patience, pool, routing, timeouts
 
 _DATA_ADDRESS: Final = Address("127.0.0.1", 8484)
@@ -122,6 +123,23 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    """`telemetry:`"""
+
+    stall_after_s: float = field(default=2.0, metadata={"yaml": "stall_after"})
+    """A gap between two generated events that is longer is a stall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """`prices:` what answers cost. `table` None: nobody asks."""
+
+    where: str | None
+    """`builtin`, or the name of a file; None where it is off."""
+    table: PriceTable | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The effective configuration."""
 
@@ -130,6 +148,8 @@ class Settings:
     upstreams: tuple[Upstream, ...]
     routes: tuple[routing.Rule, ...]
     log: Log
+    telemetry: Telemetry
+    prices: Prices
     shutdown: Shutdown
     source: str
     """Where it came from: a file's path, `built-in`, or `--to`."""

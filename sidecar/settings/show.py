@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.policies import routing
 from sidecar.settings.blocks import show_block
-from sidecar.settings.kinds import OFF, Off
+from sidecar.settings.kinds import OFF, Off, OrOff
+from sidecar.settings.prices import WHERE
 from sidecar.settings.references import ApiKey, EgressProxy
 from sidecar.settings.schema import Listen, Settings, Upstream
 from sidecar.settings.upstreams import PROVIDER
@@ -43,7 +44,8 @@ def _tree(settings: Settings) -> dict[str, object]:
         "admin": {**show_block(settings.admin), "token": KEY.show(settings.admin.token)},
         "upstreams": {upstream.name: _upstream(upstream) for upstream in settings.upstreams},
         "routes": [_route(rule) for rule in settings.routes],
-        "telemetry": {"log": show_block(settings.log)},
+        "telemetry": {**show_block(settings.telemetry), "log": show_block(settings.log)},
+        "prices": OrOff(WHERE).show(settings.prices.where),
         "shutdown": show_block(settings.shutdown),
     }
 

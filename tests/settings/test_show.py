@@ -56,6 +56,7 @@ def test_all_of_it_is_plain_json(load_text: Load):
         "upstreams",
         "routes",
         "telemetry",
+        "prices",
         "shutdown",
     ]
 
