@@ -33,6 +33,7 @@ def build(settings: Settings, upstreams: Mapping[str, Upstream]) -> Plan:
                 u.timeouts,
                 bool(u.url.base_path),
                 upstreams[u.name],
+                u.usage == "ask",
             )
             for u in settings.upstreams
         },

@@ -167,6 +167,13 @@ DEVIATIONS: Final[tuple[Deviation, ...]] = (
         "net/test_listener.py::test_the_last_request_of_a_connection_closes_it",
     ),
     Deviation(
+        "Where a stream to an OpenAI-like upstream does not ask for usage, "
+        "`stream_options.include_usage` is inserted, and the one extra event is withheld",
+        "usage that the provider counted; off by default",
+        "`usage: ask`",
+        "wire/test_measures.py::test_usage_is_asked_for_and_the_one_extra_event_is_withheld",
+    ),
+    Deviation(
         "Failures before the first byte of an answer are told in the provider's own error "
         "shape, with `x-sidecar-error`",
         "there is no answer to pass on",

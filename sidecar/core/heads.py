@@ -210,6 +210,12 @@ class RequestHead:
             for at in range(0, len(parts), 4)
         }
 
+    def resize(self, length: int) -> None:
+        """State another Content-Length, where one is stated."""
+        for at in range(0, len(self.parts), 4):
+            if self.parts[at].lower() == b"content-length":
+                self.parts[at + 2] = b"%d" % length
+
     def for_upstream(
         self, target: str, authority: bytes, key_header: tuple[bytes, bytes] | None = None
     ) -> bytes:

@@ -121,7 +121,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`new` or `reused`, of the upstream connection that served."""
     usage: Tokens | None = None
     usage_source: str | None = None
-    """`reported` by the provider; None: it said nothing."""
+    """`reported` by the provider, or (in part) `estimated` by us; None: nothing is known."""
     output_events: int | None = None
     """Events that carried a generated piece; None where no stream was read."""
     phases_ms: Phases | None = None

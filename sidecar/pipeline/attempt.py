@@ -14,6 +14,7 @@ from typing import Final
 from sidecar.core.outcome import MEANING, Outcome, Reason, Refusal, reason_of_status
 from sidecar.core.records import Attempt
 from sidecar.core.units import milliseconds
+from sidecar.dialects import ask
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.graph import Target
 from sidecar.pipeline.ports import Desk, Wire
@@ -96,9 +97,10 @@ async def _exchange_with(
     try:
         ending = wire.receive(relay, head.method == "HEAD", head.wants_websocket)
         client.follow(wire)
+        body = _body_for(exchange, target)
         message = target.upstream.head(head, exchange.upstream_target)
         if exchange.is_replayable:
-            wire.send(message + framed_whole(exchange))
+            wire.send(message + framed_whole(exchange, body))
             wire.mark_sent()
             exchange.overhead_s = desk.now() - exchange.ready_at
             desk.overhead_request.add(exchange.overhead_s)
@@ -138,6 +140,18 @@ async def _exchange_with(
     if reason is None or relay.failure is Reason.IN_STREAM_ERROR:
         return relay.failure
     return reason
+
+
+def _body_for(exchange: Exchange, target: Target) -> bytes:
+    """The caller's body; where this target is to be asked for usage, with one member more."""
+    asked, operation = None, exchange.operation
+    if target.asks_usage and exchange.is_replayable and operation is not None:
+        asked = ask.with_usage(exchange.body) if operation.family in ask.FAMILIES else None
+    body = exchange.body if asked is None else asked
+    if asked is not None or exchange.asks_usage:
+        exchange.head.resize(len(body))
+    exchange.asks_usage = asked is not None
+    return body
 
 
 def _was_already_dead(exchange: Exchange, wire: Wire, desk: Desk) -> bool:

@@ -42,6 +42,7 @@ class Exchange:
     __slots__ = (
         "answer_head",
         "answered_at",
+        "asks_usage",
         "attempted_at",
         "attempts",
         "blocked_s",
@@ -133,6 +134,8 @@ class Exchange:
         self.response_bytes = 0
         self.reason: Reason | None = None
         self.is_begun = False
+        self.asks_usage = False
+        """We asked for usage where the caller did not: the event that tells it is withheld."""
         self.is_delivered = False
         """The caller has all it can want: the whole answer, or a stream's terminal event."""
 

@@ -27,6 +27,8 @@ class Target:
     timeouts: timeouts.Rule
     has_base_path: bool
     upstream: Upstream
+    asks_usage: bool = False
+    """Streams are made to report their usage."""
 
 
 @dataclass(frozen=True, slots=True)

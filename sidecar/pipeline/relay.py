@@ -12,6 +12,7 @@ import asyncio
 
 from sidecar.core.heads import SWITCHING, Framing, ResponseHead
 from sidecar.core.outcome import Reason
+from sidecar.dialects.ask import UsageWithheld
 from sidecar.dialects.choose import recipe_for
 from sidecar.dialects.whole import MAX_BODY_BYTES
 from sidecar.metering.meter import Meter
@@ -35,6 +36,7 @@ class Relay:
         "_kept",
         "_meter",
         "_now",
+        "_withheld",
         "_write",
         "has_begun",
         "is_whole",
@@ -52,6 +54,8 @@ class Relay:
         self._ends_with_connection = False
         self._meter: Meter | None = None
         """Reads a stream along."""
+        self._withheld: UsageWithheld | None = None
+        """Keeps the answer to what only we have asked from the caller."""
         self._kept: list[bytes] | None = None
         """A body that is no stream: to be read when it is over, and nobody waits for it."""
         self.has_begun = False
@@ -70,8 +74,9 @@ class Relay:
         """One read's worth of the response."""
         exchange, desk = self._exchange, self._desk
         out = b"" if head is None else self._begin(head, read_at)
-        if body:
-            out += b"%x\r\n%b\r\n" % (len(body), body) if self._is_chunked else body
+        shown = body if self._withheld is None else self._shown(self._withheld, body, is_end)
+        if shown:
+            out += b"%x\r\n%b\r\n" % (len(shown), shown) if self._is_chunked else shown
         # Only here the copy is read first: whether the body is whole hangs on what it says.
         must_read_first = is_end and self._ends_with_connection
         if must_read_first:
@@ -88,12 +93,15 @@ class Relay:
         exchange.overhead_s += spent_s
         overhead = desk.overhead_chunk if head is None else desk.overhead_response
         overhead.add(spent_s)
-        exchange.response_bytes += len(body)
+        exchange.response_bytes += len(shown)
         if not must_read_first:
             self._read(body, is_end, read_at)
 
     def more(self, body: bytes, read_at: float) -> None:
         """`take` for the usual case: one or more events in the middle of a stream."""
+        if self._withheld is not None:
+            self.take(None, body, False, read_at)
+            return
         size = len(body)
         self._write(b"%x\r\n%b\r\n" % (size, body) if self._is_chunked else body)
         spent_s = self._now() - read_at
@@ -105,6 +113,9 @@ class Relay:
             self._meter.feed(body, read_at)
         elif self._kept is not None:
             self._keep(body)
+
+    def _shown(self, withheld: UsageWithheld, body: bytes, is_end: bool) -> bytes:
+        return withheld.feed(body) + (withheld.end() if is_end else b"")
 
     def _read(self, body: bytes, is_end: bool, read_at: float) -> None:
         """The copy, to whoever reads along."""
@@ -195,6 +206,12 @@ class Relay:
             return
         exchange.recipe = recipe
         if recipe.is_stream:
+            if (
+                exchange.asks_usage
+                and head.content_encoding is None
+                and head.framing is not Framing.LENGTH
+            ):
+                self._withheld = UsageWithheld()
             self._meter = exchange.meter = Meter(
                 *recipe.make(), exchange.t0, exchange.plan.stall_after_s
             )

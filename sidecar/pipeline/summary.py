@@ -18,6 +18,7 @@ from sidecar.core.units import milliseconds
 from sidecar.dialects.choose import Recipe
 from sidecar.dialects.model import model_asked
 from sidecar.dialects.whole import MAX_BODY_BYTES
+from sidecar.metering.estimate import Ratios
 from sidecar.metering.meter import Meter
 from sidecar.metering.phases import Marks, phases_s
 from sidecar.metering.prices import cost_usd
@@ -35,8 +36,8 @@ _WORDS: Final[dict[Reason, tuple[str, str | None, str | None]]] = {
 }
 
 
-def record_of(exchange: Exchange, started_at: str) -> Record:
-    """The finished exchange, in words and figures."""
+def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
+    """The finished exchange, in words and figures. `ratios` learn from it, or help it out."""
     if exchange.kept is not None and exchange.recipe is not None:
         _read_whole(exchange, exchange.recipe, exchange.kept)
     head, t0, now = exchange.head, exchange.t0, exchange.ended_at
@@ -44,6 +45,15 @@ def record_of(exchange: Exchange, started_at: str) -> Record:
     operation, target, answer = exchange.operation, exchange.target, exchange.answer_head
     facts = exchange.facts or NO_FACTS
     tokens = _tokens(exchange, facts)
+    source = None if tokens is None else "reported"
+    if (meter := exchange.meter) is not None and meter.output_events and target is not None:
+        key = (target.name, facts.model or _model(exchange) or "")
+        sizes = (meter.output_events, exchange.request_bytes)
+        filled = ratios.fill_in(key, tokens or Tokens(), *sizes)
+        if filled is not None:
+            tokens, source = filled, "estimated"
+        elif tokens is not None:
+            ratios.learn(key, tokens, *sizes)
     record = Record(
         request_id=exchange.request_id,
         upstream_request_id=None if answer is None else visible(answer.request_id),
@@ -69,7 +79,7 @@ def record_of(exchange: Exchange, started_at: str) -> Record:
         attempts=tuple(exchange.attempts),
         connection=exchange.connection,
         usage=tokens,
-        usage_source=None if tokens is None else "reported",
+        usage_source=source,
         phases_ms=None if target is None else _phases(exchange, now),
         headers_ms=_since(t0, exchange.answered_at),
         duration_ms=milliseconds(now - t0),

@@ -15,9 +15,8 @@ from sidecar.pipeline.ports import BodyError, Wire
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
-def framed_whole(exchange: Exchange) -> bytes:
+def framed_whole(exchange: Exchange, body: bytes) -> bytes:
     """The whole body as it goes on the wire; b"" where there is none."""
-    body = exchange.body
     if exchange.head.framing is not Framing.CHUNKED:
         return body
     return b"%x\r\n%b\r\n%b" % (len(body), body, _LAST_CHUNK) if body else _LAST_CHUNK

@@ -22,11 +22,13 @@ from sidecar.settings.references import ApiKey, EgressProxy, Url
 from sidecar.settings.routes import MATCH_KEYS, MATCH_KINDS, NAME, PATTERN, ROUTE_KEYS
 from sidecar.settings.schema import Admin, Listen, Log, ServerTls, Shutdown, Telemetry, Tls
 from sidecar.settings.upstreams import (
+    AS_SENT,
     DEFAULTS_KEYS,
     DIALECTS,
     NAME_PATTERN,
     PROVIDER,
     UPSTREAM_KEYS,
+    USAGE,
 )
 
 if TYPE_CHECKING:
@@ -87,6 +89,11 @@ def _shared() -> dict[str, object]:
         "proxy": {**EgressProxy({}).json_schema(), "description": "env, off or http://host:port"},
         "pool": block_schema(pool.Rule),
         "timeouts": block_schema(timeouts.Rule),
+        "usage": {
+            **USAGE.json_schema(),
+            "description": "ask: have streams report usage, and withhold the one extra event.",
+            "default": AS_SENT,
+        },
     }
 
 

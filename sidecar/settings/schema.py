@@ -110,6 +110,8 @@ class Upstream:
     proxy: Proxy
     pool: pool.Rule
     timeouts: timeouts.Rule
+    usage: str = "as_sent"
+    """`ask`: have streams report their usage, and keep the extra event from the caller."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ def _upstream(upstream: Upstream) -> dict[str, object]:
         "proxy": EgressProxy({}).show(upstream.proxy),
         "pool": show_block(upstream.pool),
         "timeouts": show_block(upstream.timeouts),
+        "usage": upstream.usage,
     }
 
 

@@ -25,12 +25,15 @@ from sidecar.settings.schema import Proxy, Tls, Upstream
 from sidecar.settings.tree import Mapping as MappingNode
 from sidecar.settings.tree import Node
 
-DEFAULTS_KEYS: Final = ("pool", "timeouts", "tls", "proxy", "api_key")
+DEFAULTS_KEYS: Final = ("pool", "timeouts", "usage", "tls", "proxy", "api_key")
 UPSTREAM_KEYS: Final = ("url", "dialect", "provider", *DEFAULTS_KEYS)
 AUTO: Final = "auto"
 DIALECTS: Final = Choice(
     (AUTO, "openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", "generic")
 )
+AS_SENT: Final = "as_sent"
+ASK: Final = "ask"
+USAGE: Final = Choice((AS_SENT, ASK))
 PROVIDER: Final = OrOff(Text("the name of a provider", r"[A-Za-z0-9._-]{1,64}"))
 NAME_PATTERN: Final = r"[a-z0-9_-]{1,64}"
 # First segments of the providers' own paths, which `/NAME/…` would swallow, and the metrics' word
@@ -49,6 +52,7 @@ class Defaults:
     proxy: Proxy | None = None
     """None: what the environment says."""
     api_key: Secret | None = None
+    usage: str = AS_SENT
 
 
 class Reader:
@@ -119,7 +123,16 @@ class Reader:
         else:
             proxy = own.proxy if own.proxy is not None else self._environment.proxy_for(url)
         return Upstream(
-            name, url, dialect, provider, own.api_key, own.tls, proxy, own.pool, own.timeouts
+            name,
+            url,
+            dialect,
+            provider,
+            own.api_key,
+            own.tls,
+            proxy,
+            own.pool,
+            own.timeouts,
+            own.usage,
         )
 
     def _shared(self, base: Defaults, entries: Mapping[str, Node], path: str) -> Defaults:
@@ -127,17 +140,20 @@ class Reader:
         if not entries:
             return base
         problems = self._problems
-        proxy, api_key = base.proxy, base.api_key
+        proxy, api_key, usage = base.proxy, base.api_key, base.usage
         if (node := entries.get("proxy")) is not None:
             proxy = read_value(self._proxy, node, join(path, "proxy"), problems, proxy)
         if (node := entries.get("api_key")) is not None:
             api_key = read_value(self._api_key, node, join(path, "api_key"), problems, api_key)
+        if (node := entries.get("usage")) is not None:
+            usage = read_value(USAGE, node, join(path, "usage"), problems, usage)
         return Defaults(
             read_block(base.pool, entries.get("pool"), join(path, "pool"), problems),
             read_block(base.timeouts, entries.get("timeouts"), join(path, "timeouts"), problems),
             read_block(base.tls, entries.get("tls"), join(path, "tls"), problems),
             proxy,
             api_key,
+            usage,
         )
 
     def _check_tls(self, tls: Tls, own: Node | None, path: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
+from sidecar.metering.estimate import Ratios
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.summary import record_of
 from sidecar.pipeline.watch import WatchList
@@ -42,6 +43,7 @@ class TelemetryDesk:
         self.overhead_response = ledger.overhead_response
         self.overhead_chunk = ledger.overhead_chunk
         self.in_flight: set[Exchange] = set()
+        self._ratios = Ratios()
         self._ended: list[Exchange] = []
         """Ended, and not counted yet."""
         self._ledger = ledger
@@ -85,7 +87,7 @@ class TelemetryDesk:
         """Count whatever has ended until now, and let the Records go out."""
         ended, self._ended = self._ended, []
         for exchange in ended:
-            record = record_of(exchange, self.started_at(exchange.t0))
+            record = record_of(exchange, self.started_at(exchange.t0), self._ratios)
             self._ledger.settle(record)
             facts = exchange.facts
             if facts is not None and facts.skipped:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sidecar.core.heads import RequestHead, ResponseHead
 from sidecar.core.outcome import Reason
 from sidecar.core.records import Record
+from sidecar.metering.estimate import Ratios
 from sidecar.pipeline import Exchange, Inbound
 from sidecar.pipeline.graph import Plan, Target
 from sidecar.pipeline.ports import BodyError, Sink, Source
@@ -258,6 +259,7 @@ class ListDesk:
     time_s: float = 0.0
     records: list[Record] = field(default_factory=list)
     started: int = 0
+    ratios: Ratios = field(default_factory=Ratios)
     in_flight: set[Exchange] = field(default_factory=set)
     overhead_request: Sum = field(default_factory=Sum)
     overhead_response: Sum = field(default_factory=Sum)
@@ -280,7 +282,7 @@ class ListDesk:
 
     def settle(self, exchange: Exchange) -> None:
         self.in_flight.remove(exchange)
-        self.records.append(record_of(exchange, "2026-01-01T00:00:00.000Z"))
+        self.records.append(record_of(exchange, "2026-01-01T00:00:00.000Z", self.ratios))
 
     def assert_balanced(self) -> None:
         assert self.started == len(self.records) + len(self.in_flight)

@@ -7,6 +7,7 @@ import pytest
 
 from sidecar.core.outcome import Reason
 from sidecar.core.records import Tokens
+from sidecar.metering.estimate import Ratios
 from sidecar.pipeline import handle
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.summary import record_of
@@ -48,14 +49,14 @@ def test_an_upstreams_own_answer_decides_where_nothing_else_does(
 ) -> None:
     exchange = _exchange()
     exchange.upstream_status = status
-    record = record_of(exchange, "now")
+    record = record_of(exchange, "now", Ratios())
     assert (record.outcome, record.fault) == (outcome, fault)
 
 
 def test_what_is_unknown_is_none() -> None:
     exchange = _exchange()
     exchange.ended_at = 0.25
-    record = record_of(exchange, "now")
+    record = record_of(exchange, "now", Ratios())
     assert record.status is None
     assert record.headers_ms is None
     assert record.upstream is None
@@ -64,7 +65,7 @@ def test_what_is_unknown_is_none() -> None:
 
 @pytest.mark.parametrize("target", ["http://user:secret@evil/", "evil:443", "*"])
 def test_what_is_no_path_is_not_told(target: str) -> None:
-    assert record_of(_exchange(target=target), "now").path is None
+    assert record_of(_exchange(target=target), "now", Ratios()).path is None
 
 
 async def play(*steps: Read | Reason, body: bytes = b'{"model":"m","stream":true}'):  # type: ignore[no-untyped-def]  # a Record
