@@ -33,7 +33,8 @@ def build(settings: Settings, upstreams: Mapping[str, Upstream]) -> Plan:
                 u.timeouts,
                 bool(u.url.base_path),
                 upstreams[u.name],
-                u.usage == "ask",
+                refuses_signed=u.provider == "aws.bedrock" and u.api_key is None,
+                asks_usage=u.usage == "ask",
             )
             for u in settings.upstreams
         },

@@ -1,7 +1,7 @@
-"""The simulated providers as a server: OpenAI and Anthropic on one port.
+"""The simulated providers as a server, all on one port.
 
 Knows: which path speaks which dialect, and how often a counted fault has struck.
-Must not know: what the pieces say (openai, responses, anthropic) or how they leave (performance).
+Must not know: what the pieces say (dialects) or how they leave (performance).
 Why the real public API of aiohttp and not our own engine: a fault suite that shares its sockets
 with the proxy under test would also share its mistakes.
 """
@@ -16,8 +16,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -25,48 +24,15 @@ from aiohttp import web
 
 from sidecar.core.address import Address
 from sidecar.core.errors import SidecarError, StartError
-from sidecar.lab import anthropic, openai, responses
+from sidecar.lab import anthropic, bedrock, cohere, dialects, gemini, ollama, openai
+from sidecar.lab.dialects import ANTHROPIC, OPENAI, Body, Dialect
 from sidecar.lab.performance import Performance, Provider
-from sidecar.lab.reply import Piece, Reply, Stamp, Wish, generated_s, reply_to
+from sidecar.lab.reply import Stamp, generated_s, reply_to
 from sidecar.lab.script import Fault, Script, parse_model
 
 _MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 _MAX_COUNTED_MODELS: Final = 10_000
 _BACKLOG: Final = 2048
-
-_Body = Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class _Dialect:
-    provider: Provider
-    wish: Callable[[_Body], Wish]
-    stream: Callable[[Reply, _Body, str, Stamp], Iterator[Piece]]
-    whole: Callable[[Reply, _Body, str, Stamp], bytes]
-    failure: Callable[[Reply, _Body, str, Stamp, int], bytes]
-
-
-_OPENAI: Final = Provider(
-    openai.headers,
-    openai.scripted_error,
-    lambda status, message, param, stamp: openai.error(status, message, param),
-)
-_ANTHROPIC: Final = Provider(
-    anthropic.headers,
-    anthropic.scripted_error,
-    lambda status, message, param, stamp: anthropic.error(
-        status, f"{param}: {message}" if param else message, stamp
-    ),
-)
-_CHAT: Final = _Dialect(
-    _OPENAI, openai.chat_wish, openai.chat_stream, openai.chat_json, openai.chat_failure
-)
-_RESPONSES: Final = _Dialect(
-    _OPENAI, responses.wish, responses.stream, responses.whole, responses.failure
-)
-_MESSAGES: Final = _Dialect(
-    _ANTHROPIC, anthropic.wish, anthropic.stream, anthropic.whole, anthropic.failure
-)
 
 
 class Mock:
@@ -79,9 +45,27 @@ class Mock:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.add_routes(
             [
-                web.post("/v1/chat/completions", self._chat),
-                web.post("/v1/responses", self._respond),
-                web.post("/v1/messages", self._message),
+                web.post("/v1/chat/completions", self._answers(dialects.CHAT)),
+                web.post("/v1/responses", self._answers(dialects.RESPONSES)),
+                web.post("/v1/completions", self._answers(dialects.COMPLETIONS)),
+                web.post("/v1/audio/speech", self._speak),
+                web.post("/v1/audio/transcriptions", self._transcribe),
+                web.post("/v1/images/generations", self._answers(dialects.PICTURES)),
+                web.post("/v1/messages", self._answers(dialects.MESSAGES)),
+                web.post("/v2/chat", self._answers(dialects.COHERE_CHAT)),
+                web.post("/v2/embed", self._embed_at_cohere),
+                web.post("/api/chat", self._answers(dialects.OLLAMA_CHAT, streams=True)),
+                web.post("/api/generate", self._answers(dialects.OLLAMA_CHAT, streams=True)),
+                web.post("/api/embed", self._embed_at_ollama),
+                web.get("/api/tags", self._tags),
+                web.post("/model/{name}/converse", self._converse),
+                web.post("/model/{name}/converse-stream", self._converse),
+                web.post(r"/{version:v1|v1beta}/models/{name:[^/]+}:{verb:\w+}", self._generate),
+                web.post(
+                    r"/{version:v1|v1beta1}/projects/{where:.+}/publishers/google/models/"
+                    r"{name:[^/]+}:{verb:\w+}",
+                    self._generate,
+                ),
                 web.post("/v1/messages/count_tokens", self._count_tokens),
                 web.post("/v1/embeddings", self._embed),
                 web.get("/v1/models", self._models),
@@ -126,32 +110,114 @@ class Mock:
 
     # --- what is asked ---------------------------------------------------------------------------
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._converse(request, _CHAT)
+    def _answers(
+        self, dialect: Dialect, *, streams: bool = False
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The handler of a path whose body says what is wanted. `streams`: unless it says no."""
 
-    async def _respond(self, request: web.Request) -> web.StreamResponse:
-        return await self._converse(request, _RESPONSES)
+        async def handler(request: web.Request) -> web.StreamResponse:
+            stamp = self._arrived(request)
+            try:
+                body, script = await _read(request)
+            except openai.BadBodyError as error:
+                return _refusal(dialect.provider, stamp, error)
+            is_stream = body.get("stream", streams) is True
+            return await self._perform(request, dialect, stamp, body, script, is_stream)
 
-    async def _message(self, request: web.Request) -> web.StreamResponse:
-        return await self._converse(request, _MESSAGES)
+        return handler
 
-    async def _converse(self, request: web.Request, dialect: _Dialect) -> web.StreamResponse:
-        provider, stamp = dialect.provider, self._arrived(request)
-        try:
-            body, script = await _read(request)
-        except openai.BadBodyError as error:
-            return _refusal(provider, stamp, error)
-        performance = Performance(request, provider, stamp, script, self._due(script))
+    async def _perform(
+        self,
+        request: web.Request,
+        dialect: Dialect,
+        stamp: Stamp,
+        body: Body,
+        script: Script,
+        is_stream: bool,
+    ) -> web.StreamResponse:
+        performance = Performance(request, dialect.provider, stamp, script, self._due(script))
         if (answer := await performance.instead()) is not None:
             return answer
         reply = reply_to(script, dialect.wish(body))
-        if body.get("stream") is True:
+        if is_stream:
             return await performance.stream(
                 dialect.stream(reply, body, script.model, stamp),
                 lambda events: dialect.failure(reply, body, script.model, stamp, events),
+                dialect.stream_type,
             )
         whole = dialect.whole(reply, body, script.model, stamp)
-        return await performance.whole(whole, generated_s(script, reply.output_tokens))
+        due_s = generated_s(script, reply.output_tokens)
+        return await performance.whole(whole, due_s, dialect.whole_type)
+
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        """Gemini and Vertex: model and wish stand in the path."""
+        stamp, verb = self._arrived(request), request.match_info["verb"]
+        dialect = dialects.GENERATE
+        try:
+            body, script = await _read(request, request.match_info["name"])
+        except openai.BadBodyError as error:
+            return _refusal(dialect.provider, stamp, error)
+        if verb == "countTokens":
+            return dialect.provider.json(stamp, gemini.count_tokens_json(body))
+        if verb not in ("generateContent", "streamGenerateContent"):
+            return await self._unknown(request)
+        is_stream = verb == "streamGenerateContent"
+        if is_stream and request.query.get("alt") != "sse":
+            dialect = dialects.GENERATE_ARRAY
+        return await self._perform(request, dialect, stamp, body, script, is_stream)
+
+    async def _converse(self, request: web.Request) -> web.StreamResponse:
+        """Bedrock: the model stands in the path."""
+        stamp, dialect = self._arrived(request), dialects.CONVERSE
+        if request.headers.get("authorization", "").startswith(bedrock.SIGNED):
+            refusal = openai.BadBodyError(bedrock.WHY_NOT_SIGNED)
+            return _refusal(dialect.provider, stamp, refusal)
+        try:
+            body, script = await _read(request, request.match_info["name"])
+        except openai.BadBodyError as error:
+            return _refusal(dialect.provider, stamp, error)
+        is_stream = request.path.endswith("-stream")
+        return await self._perform(request, dialect, stamp, body, script, is_stream)
+
+    async def _speak(self, request: web.Request) -> web.StreamResponse:
+        stamp, dialect = self._arrived(request), dialects.SPEECH
+        try:
+            body, script = await _read(request)
+        except openai.BadBodyError as error:
+            return _refusal(dialect.provider, stamp, error)
+        is_stream = body.get("stream_format") == "sse"
+        return await self._perform(request, dialect, stamp, body, script, is_stream)
+
+    async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        """The one that is asked for with a form."""
+        stamp, dialect = self._arrived(request), dialects.TRANSCRIPTS
+        form = await request.post()
+        body = {key: value for key, value in form.items() if isinstance(value, str)}
+        try:
+            script = _script_of(body.get("model"))
+        except openai.BadBodyError as error:
+            return _refusal(dialect.provider, stamp, error)
+        is_stream = body.get("stream") == "true"
+        return await self._perform(request, dialect, stamp, body, script, is_stream)
+
+    async def _embed_at_cohere(self, request: web.Request) -> web.StreamResponse:
+        stamp = self._arrived(request)
+        try:
+            body, _ = await _read(request)
+        except openai.BadBodyError as error:
+            return _refusal(dialects.COHERE, stamp, error)
+        return dialects.COHERE.json(stamp, cohere.embed_json(body, stamp))
+
+    async def _embed_at_ollama(self, request: web.Request) -> web.StreamResponse:
+        stamp = self._arrived(request)
+        try:
+            body, script = await _read(request)
+        except openai.BadBodyError as error:
+            return _refusal(dialects.OLLAMA, stamp, error)
+        return dialects.OLLAMA.json(stamp, ollama.embed_json(body, script.model))
+
+    async def _tags(self, request: web.Request) -> web.StreamResponse:
+        return dialects.OLLAMA.json(self._arrived(request), ollama.tags_json())
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
         stamp = self._arrived(request)
@@ -159,8 +225,8 @@ class Mock:
             body, script = await _read(request)
             whole = openai.embeddings_json(body, script.model)
         except openai.BadBodyError as error:
-            return _refusal(_OPENAI, stamp, error)
-        performance = Performance(request, _OPENAI, stamp, script, self._due(script))
+            return _refusal(OPENAI, stamp, error)
+        performance = Performance(request, OPENAI, stamp, script, self._due(script))
         if (answer := await performance.instead()) is not None:
             return answer
         return await performance.whole(whole, script.ttft_s)
@@ -170,20 +236,20 @@ class Mock:
         try:
             body, _ = await _read(request)
         except openai.BadBodyError as error:
-            return _refusal(_ANTHROPIC, stamp, error)
-        return _ANTHROPIC.json(stamp, anthropic.count_tokens_json(body))
+            return _refusal(ANTHROPIC, stamp, error)
+        return ANTHROPIC.json(stamp, anthropic.count_tokens_json(body))
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         stamp, provider = self._arrived(request), _provider_of(request)
         name = request.match_info.get("name")
         if name is None:
-            of_all = anthropic.models_json if provider is _ANTHROPIC else openai.models_json
+            of_all = anthropic.models_json if provider is ANTHROPIC else openai.models_json
             return provider.json(stamp, of_all())
         try:
             parse_model(name)
         except SidecarError as error:
             return _refusal(provider, stamp, openai.BadBodyError(str(error), "model"))
-        of_one = anthropic.model_json if provider is _ANTHROPIC else openai.model_json
+        of_one = anthropic.model_json if provider is ANTHROPIC else openai.model_json
         return provider.json(stamp, of_one(name))
 
     async def _unknown(self, request: web.Request) -> web.StreamResponse:
@@ -211,22 +277,26 @@ class Mock:
 
 def _provider_of(request: web.Request) -> Provider:
     """By the header that only Anthropic's callers send."""
-    return _ANTHROPIC if "anthropic-version" in request.headers else _OPENAI
+    return ANTHROPIC if "anthropic-version" in request.headers else OPENAI
 
 
-async def _read(request: web.Request) -> tuple[_Body, Script]:
-    """The body and what its model name asks for. Raises BadBodyError."""
+async def _read(request: web.Request, model: str | None = None) -> tuple[Body, Script]:
+    """The body and what its model name asks for; `model`: the one of the path. Raises
+    BadBodyError."""
     try:
         body = msgspec.json.decode(await request.read())
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise openai.BadBodyError("the body is not JSON") from None
     if not isinstance(body, dict):
         raise openai.BadBodyError("the body is not a JSON object")
-    model = body.get("model")
+    return body, _script_of(body.get("model") if model is None else model)
+
+
+def _script_of(model: object) -> Script:
     if not isinstance(model, str) or not model:
         raise openai.BadBodyError("you must provide a model", "model")
     try:
-        return body, parse_model(model)
+        return parse_model(model)
     except SidecarError as error:
         raise openai.BadBodyError(str(error), "model") from None
 
@@ -269,7 +339,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _serve(address: Address) -> None:
     mock = await start(address)
     print(
-        f"simulated OpenAI and Anthropic on {mock.url}, steered by model names such as"
+        f"simulated providers on {mock.url}, steered by model names such as"
         " mock,ttft=200ms,gap=20ms,tokens=100,fault=cut@50x3 (Ctrl-C ends it)",
         flush=True,
     )

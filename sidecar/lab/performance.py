@@ -23,8 +23,8 @@ from sidecar.lab.script import Fault, FaultKind, Script
 
 _RESET_AFTER_S: Final = 0.02
 """At least so long after the last byte: a reset must not overtake bytes that were sent."""
-_JSON: Final = "application/json"
-_EVENTS: Final = "text/event-stream; charset=utf-8"
+JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Provider:
 
     def json(self, stamp: Stamp, body: bytes, status: int = 200) -> web.StreamResponse:
         """An answer at once and unharmed."""
-        headers = {"content-type": _JSON, **self.headers(stamp, 1, status), "server": "mock"}
+        headers = {"content-type": JSON, **self.headers(stamp, 1, status), "server": "mock"}
         return web.Response(status=status, body=body, headers=headers)
 
 
@@ -78,12 +78,15 @@ class Performance:
         return self._error(self._fault.status)
 
     async def stream(
-        self, pieces: Iterator[Piece], failure: Callable[[int], bytes]
+        self,
+        pieces: Iterator[Piece],
+        failure: Callable[[int], bytes],
+        content_type: str = EVENTS,
     ) -> web.StreamResponse:
         """Each piece when it is due, then the ending."""
         script = self._script
         await self._until(script.ttft_s / 2)
-        response = await self._begin(_EVENTS, None)
+        response = await self._begin(content_type, None)
         generated = 0
         for step in damage_stream(pieces, self._fault, failure):
             if isinstance(step, Ending):
@@ -95,26 +98,28 @@ class Performance:
             await self._write(response, step.data)
         return response
 
-    async def whole(self, body: bytes, due_s: float) -> web.StreamResponse:
+    async def whole(
+        self, body: bytes, due_s: float, content_type: str = JSON
+    ) -> web.StreamResponse:
         """The buffered answer, when a stream would have ended."""
         await self._until(due_s)
         fault = self._fault
         if fault is None:
-            headers = {"content-type": _JSON, **self._headers(200)}
+            headers = {"content-type": content_type, **self._headers(200)}
             return web.Response(body=body, headers=headers)
         if fault.kind is FaultKind.ERROR:
             return self._error(500)
         sent, ending = damage_body(body, fault)
         # A body that is cut cleanly must not have promised its length.
         is_short = ending is not Ending.CLEAN
-        response = await self._begin(_JSON, len(body) if is_short else None)
+        response = await self._begin(content_type, len(body) if is_short else None)
         await self._write(response, sent)
         await self._end(response, ending, due_s)
         return response
 
     def _error(self, status: int) -> web.StreamResponse:
         body = self._provider.scripted_error(status, self._stamp)
-        headers = {"content-type": _JSON, **self._headers(status)}
+        headers = {"content-type": JSON, **self._headers(status)}
         return web.Response(status=status, body=body, headers=headers)
 
     def _headers(self, status: int) -> dict[str, str]:
@@ -131,7 +136,7 @@ class Performance:
 
     async def _begin(self, content_type: str, length: int | None) -> web.StreamResponse:
         headers = {"content-type": content_type, **self._headers(200)}
-        if content_type == _EVENTS:
+        if content_type == EVENTS:
             headers["cache-control"] = "no-cache"
         response = web.StreamResponse(headers=headers)
         if length is not None:

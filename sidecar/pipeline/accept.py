@@ -21,6 +21,11 @@ from sidecar.policies import auth, hosts, keys, paths
 from sidecar.policies.routing import Asked, Routed
 
 _CHUNKED: Final = [b"chunked"]
+_SIGNED: Final = b"AWS4-HMAC-SHA256"
+_WHY_NOT_SIGNED: Final = (
+    "a SigV4 signature holds for the host that it was made for, so AWS would refuse this request;"
+    " use a Bedrock API key (AWS_BEARER_TOKEN_BEDROCK), or give this upstream an api_key"
+)
 
 
 async def accept(exchange: Exchange, desk: Desk) -> Refusal | None:
@@ -97,6 +102,8 @@ def _route(exchange: Exchange, desk: Desk) -> Refusal | None:
         target = exchange.plan.targets[routed.upstream]
         if target.has_base_path and paths.climbs(routed.target):
             return Refusal(Reason.BAD_REQUEST, "the path leads out of the upstream's base path")
+        if target.refuses_signed and any(v.startswith(_SIGNED) for _, v in head.credentials):
+            return Refusal(Reason.BAD_REQUEST, _WHY_NOT_SIGNED)
         exchange.target = target
         exchange.operation = operation_of(head.method, head.path)
         exchange.route = routed.route

@@ -27,6 +27,9 @@ class Target:
     timeouts: timeouts.Rule
     has_base_path: bool
     upstream: Upstream
+    refuses_signed: bool = False
+    """It is AWS, and asked with the caller's own key: a signature would hold for our host, not for
+    its."""
     asks_usage: bool = False
     """Streams are made to report their usage."""
 

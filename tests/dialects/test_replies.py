@@ -86,6 +86,7 @@ def test_bedrocks_sdk_reads_the_kind_from_a_header(status: int, kind: str) -> No
         ("/anthropic/v1/messages", "anthropic"),
         ("/v1beta/models/x:generateContent", "gemini"),
         ("/v1/projects/p/locations/l", "gemini"),
+        ("/v1/models/g:generateContent", "gemini"),
         ("/model/m/converse", "bedrock"),
         ("/v2/chat", "cohere"),
         ("/api/generate", "ollama"),
