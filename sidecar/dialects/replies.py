@@ -106,12 +106,8 @@ def dialect_of_path(path: str) -> str:
     """The dialect of a request that reached no upstream: by its path, OpenAI's where unknown."""
     if "/v1/messages" in path:
         return "anthropic"
-    if (
-        "/v1beta/" in path
-        or ":generateContent" in path
-        or ":streamGenerateContent" in path
-        or path.startswith("/v1/projects/")
-    ):
+    is_google = path.startswith("/v1/projects/") or path.endswith("enerateContent")
+    if "/v1beta/" in path or is_google:
         return "gemini"
     if path.startswith("/model/"):
         return "bedrock"

@@ -24,12 +24,20 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from sidecar.core.errors import SidecarError, StartError
-from sidecar.lab.figures import Figures, line_of, read_metrics, summary_of
+from sidecar.lab.figures import (
+    Figures,
+    ModelFigures,
+    by_model,
+    line_of,
+    read_metrics,
+    summary_of,
+    table_of,
+)
 from sidecar.lab.traffic import Tally, send_traffic
 
 _HOST: Final = "127.0.0.1"
@@ -149,6 +157,7 @@ class _Demo:
         self._log = folder / "log.txt"
         self._tally = Tally()
         self._figures = Figures()
+        self._models: list[ModelFigures] = []
         self._console = Console(highlight=False, markup=False, emoji=False)
 
     async def run(self, for_s: float | None) -> None:
@@ -173,6 +182,7 @@ class _Demo:
                         await self._show(session, admin_url, (mock, proxy), stopped)
             await self._settle(session, admin_url)
         self._console.print(summary_of(self._figures, self._tally), soft_wrap=True)
+        self._console.print(table_of(self._models))
 
     @contextlib.asynccontextmanager
     async def _traffic(self) -> AsyncIterator[None]:
@@ -258,7 +268,7 @@ class _Demo:
                 await self._look(session, admin_url)
                 line = line_of(self._figures, self._tally)
                 if live is not None:
-                    live.update(Text(line), refresh=True)
+                    live.update(Group(table_of(self._models), Text(line)), refresh=True)
                 else:
                     self._console.print(line, soft_wrap=True)
 
@@ -276,6 +286,8 @@ class _Demo:
         with contextlib.suppress(aiohttp.ClientError):
             async with session.get(f"{admin_url}/metrics") as response:
                 self._figures = read_metrics(await response.text())
+            async with session.get(f"{admin_url}/exchanges?limit=1000") as response:
+                self._models = by_model((await response.json())["exchanges"])
 
 
 async def _end(process: Process) -> None:

@@ -1,4 +1,5 @@
-"""The demo's figures: read from the proxy's own /metrics, told in a line and in a summary.
+"""The demo's figures: read from the proxy's own /metrics and /exchanges, told in a line, in a table
+by model and in a summary.
 
 Knows: the names of the few families it reads, and how a figure is said.
 Must not know: how the text was fetched, or what it is shown on.
@@ -6,11 +7,13 @@ Must not know: how the text was fetched, or what it is shown on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
+from rich.table import Table
 
 from sidecar.lab.traffic import Tally
 
@@ -24,6 +27,67 @@ class Figures:
     by_outcome: dict[str, int] = field(default_factory=dict)
     own_time_s: float | None = None
     """Mean time the proxy added: request, and head of the response."""
+
+
+@dataclass(slots=True)
+class ModelFigures:
+    """What the last exchanges say of one model. A list holds what was known, of each exchange."""
+
+    model: str
+    requests: int = 0
+    first_token_ms: list[float] = field(default_factory=list)
+    tokens_per_s: list[float] = field(default_factory=list)
+    output_tokens: int = 0
+    cost_usd: float | None = None
+    """Of the exchanges that have a price; None: none has."""
+
+
+def by_model(exchanges: Iterable[Mapping[str, Any]]) -> list[ModelFigures]:
+    """One row for each model that answered, the most used first. The scripts of simulated models
+    are left out of their names."""
+    rows: dict[str, ModelFigures] = {}
+    for told in exchanges:
+        name = told["response_model"] or told["request_model"]
+        if name is None:
+            continue
+        name = name.partition(",")[0]
+        row = rows.setdefault(name, ModelFigures(name))
+        row.requests += 1
+        if told["ttft_ms"] is not None:
+            row.first_token_ms.append(told["ttft_ms"])
+        if told["output_tokens_per_s"] is not None:
+            row.tokens_per_s.append(told["output_tokens_per_s"])
+        if told["usage"] is not None:
+            row.output_tokens += told["usage"]["output_tokens"] or 0
+        if told["cost_usd"] is not None:
+            row.cost_usd = (row.cost_usd or 0.0) + told["cost_usd"]
+    return sorted(rows.values(), key=lambda row: (-row.requests, row.model))
+
+
+def table_of(models: Iterable[ModelFigures]) -> Table:
+    """For people: a row a model; a dash is what nobody knows."""
+    table = Table(
+        "model", "requests", "first token", "tokens/s", "tokens", "cost", title="medians by model"
+    )
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in models:
+        first = _median(row.first_token_ms)
+        rate = _median(row.tokens_per_s)
+        table.add_row(
+            row.model,
+            str(row.requests),
+            "-" if first is None else f"{first:.0f} ms",
+            "-" if rate is None else f"{rate:.1f}",
+            str(row.output_tokens),
+            "-" if row.cost_usd is None else f"${row.cost_usd:.4f}",
+        )
+    return table
+
+
+def _median(values: list[float]) -> float | None:
+    return statistics.median(values) if values else None
 
 
 _PREFIX: Final = "llm_sidecar_"

@@ -69,10 +69,11 @@ def _embedding(model: str) -> Errand:
     return Errand("embeddings", "/v1/embeddings", body)
 
 
+# Real names are played with default times; they have prices, which the demo shows.
 _GOOD: Final = (
-    _chat("mock,ttft=250ms,gap=20ms,tokens=60"),
-    _messages("mock,ttft=400ms,gap=25ms,tokens=45"),
-    _chat("mock,ttft=300ms,gap=15ms,tokens=20", stream=False),
+    _messages("claude-sonnet-4-5"),
+    _chat("gpt-4o-mini", stream=False),
+    _chat("gpt-4o"),
     _chat("mock,ttft=180ms,gap=10ms,tokens=80"),
     _embedding("mock,ttft=40ms"),
     _response("mock,ttft=350ms,gap=20ms,tokens=40"),

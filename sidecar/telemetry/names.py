@@ -106,6 +106,7 @@ SKIPS: Final = (
     "body_too_large",
     "too_dense",
     "not_unpackable",
+    "bad_checksum",
     "reader_failed",
 )
 """Why the meter passed something over."""

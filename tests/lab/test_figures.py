@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 
-from sidecar.lab.figures import Figures, line_of, read_metrics, summary_of
+from rich.console import Console
+
+from sidecar.lab.figures import Figures, by_model, line_of, read_metrics, summary_of, table_of
 from sidecar.lab.traffic import Tally
 
 _METRICS = """\
@@ -66,3 +69,35 @@ def test_the_summary_holds_both_sides() -> None:
     assert "no stream got that far" in text
     tally.first_token_s.append(0.25)
     assert "p50 250 ms, p95 250 ms" in summary_of(Figures(), tally)
+
+
+def _exchange(model: str | None, **more: object) -> dict[str, object]:
+    told: dict[str, object] = dict.fromkeys(
+        ("request_model", "ttft_ms", "output_tokens_per_s", "usage", "cost_usd")
+    )
+    return told | {"response_model": model} | more
+
+
+def test_each_model_has_its_row_and_unknown_is_a_dash() -> None:
+    usage = {"output_tokens": 40}
+    exchanges = [
+        _exchange("gpt-4o", ttft_ms=200.0, output_tokens_per_s=40.0, usage=usage, cost_usd=0.002),
+        _exchange("gpt-4o", ttft_ms=400.0, cost_usd=0.001),
+        _exchange("mock,tokens=3", usage={"output_tokens": None}),
+        _exchange(None, request_model="mock,tokens=9"),
+        _exchange(None),
+    ]
+    rows = by_model(exchanges)
+    assert [(row.model, row.requests, row.output_tokens) for row in rows] == [
+        ("gpt-4o", 2, 40),
+        ("mock", 2, 0),
+    ]
+    assert rows[0].cost_usd == 0.003
+    assert rows[1].cost_usd is None
+    out = io.StringIO()
+    Console(file=out, width=120).print(table_of(rows))
+    first, second = out.getvalue().splitlines()[4:6]
+    assert [cell.strip() for cell in first.split("│")[1:-1]] == [
+        *("gpt-4o", "2", "300 ms", "40.0", "40", "$0.0030"),
+    ]
+    assert [cell.strip() for cell in second.split("│")[1:-1]] == ["mock", "2", "-", "-", "0", "-"]
