@@ -1,4 +1,5 @@
-"""`make fuzz`: 100,000 exchanges, half of them on each event loop, and a summary at the end.
+"""`make fuzz`: 100,000 exchanges, half of them on each event loop, then damaged answers for every
+reader until FUZZ_SECONDS (600) are over, and a summary at the end.
 
 make fuzz ARGS="--seed 7 --exchanges 1000 --loop uvloop"
 make fuzz ARGS="--seed 7 --only 123"        one of them, with every byte; --times 20 for races
@@ -7,9 +8,12 @@ make fuzz ARGS="--seed 7 --only 123"        one of them, with every byte; --time
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
 import secrets
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tests.fuzz import readers
 from tests.fuzz.provider import Play
 from tests.fuzz.run import AT_ONCE, Report, Run, run
 from tests.fuzz.story import Send, Step
@@ -43,19 +48,28 @@ def main() -> int:
             numbers = range(n * share, (n + 1) * share)
             runs.append(_play(terminal, asked.seed, numbers, loop, AT_ONCE))
         terminal.print(_summary([one.report for one in runs]))
+    status = 0
+    if asked.only is None and asked.loop is None and asked.seconds > 0:
+        status = _read(terminal, asked.seed, asked.seconds)
     found = [(one.report.loop, *fault) for one in runs for fault in one.report.faults]
     for loop, number, what in found[:_SHOWN_FAULTS]:
         terminal.print(f"[red]fault[/] on {loop}: {escape(what[:1500])}")
         if number is not None:
             terminal.print(f'  make fuzz ARGS="--seed {asked.seed} --loop {loop} --only {number}"')
     terminal.print(f"{len(found)} faults" if found else "no fault")
-    return 1 if found else 0
+    return 1 if found else status
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make fuzz", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 31))
     parser.add_argument("--exchanges", type=int, default=100_000)
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=float(os.environ.get("FUZZ_SECONDS", "600")),
+        help="how long the readers are fuzzed",
+    )
     parser.add_argument("--loop", choices=LOOPS, help="only this one of the event loops")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one exchange, with its bytes")
     parser.add_argument("--times", type=int, default=1, help="how often, with --only")
@@ -78,6 +92,31 @@ def _play(terminal: Console, seed: int, numbers: Sequence[int], loop: str, at_on
                 progress.update(task, completed=report.exchanges, faults=len(report.faults))
 
         return run(Path(folder), seed, numbers, loop, told, at_once)
+
+
+def _read(terminal: Console, seed: int, seconds: float) -> int:
+    """Damaged answers for every reader, for so long; 1 if one did what it must not."""
+    began = time.monotonic()
+    columns = (
+        TextColumn("readers"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[cases]} answers"),
+    )
+    with Progress(*columns, console=terminal) as progress:
+        task = progress.add_task("readers", total=seconds, cases=0)
+
+        def told(cases: int) -> None:
+            if cases % 150 == 0:
+                progress.update(task, completed=time.monotonic() - began, cases=cases)
+
+        cases, faults = readers.run(
+            seed, itertools.count(), lambda: time.monotonic() - began > seconds, told
+        )
+    terminal.print(f"{cases:,} damaged answers for {len(readers.FAMILIES)} readers")
+    for fault in faults[:_SHOWN_FAULTS]:
+        terminal.print(f"[red]fault[/] {escape(repr(fault))}, seed {seed}")
+    return 1 if faults else 0
 
 
 def _summary(reports: list[Report]) -> Table:

@@ -31,7 +31,7 @@ from .relay import Relay, Row, free_port
 # Google's SDK inherits from a session of aiohttp, which warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
-MODEL = "mock,ttft=5ms,gap=1ms,tokens=12,reasoning=3"
+MODEL = "mock,ttft=5ms,gap=15ms,tokens=12,reasoning=3"
 BROKEN = "mock,ttft=1ms,status=429"
 TALK = [{"role": "user", "content": "Grüße 🎉"}]
 
