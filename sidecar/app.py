@@ -246,9 +246,11 @@ class App:
         for upstream in self._upstreams.values():
             yield upstream.name, upstream.idle, upstream.active
 
-    def _exchanges(self, limit: int, outcome: str | None, any_id: str | None) -> list[Record]:
+    def _exchanges(
+        self, limit: int, outcome: str | None, any_id: str | None, model: str | None
+    ) -> list[Record]:
         self._desk.close_books()
-        return self._ring.newest(limit, outcome, any_id)
+        return self._ring.newest(limit, outcome, any_id, model)
 
     def _streams(self) -> list[dict[str, object]]:
         now = time.monotonic()

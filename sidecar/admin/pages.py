@@ -35,8 +35,8 @@ class Sources:
 
     metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]
     """Accept header -> (body, content type)."""
-    exchanges: Callable[[int, str | None, str | None], Sequence[Record]]
-    """(limit, outcome, any id) -> newest first."""
+    exchanges: Callable[[int, str | None, str | None, str | None], Sequence[Record]]
+    """(limit, outcome, any id, model) -> newest first."""
     streams: Callable[[], Sequence[Row]]
     upstreams: Callable[[], Sequence[Row]]
     config_view: Callable[[], Row]
@@ -70,7 +70,7 @@ def paths(sources: Sources) -> dict[str, tuple[_Handler, str]]:
         "/streams": (pages.streams, "requests in flight"),
         "/exchanges": (
             pages.exchanges,
-            f"the last {MAX_EXCHANGES} requests, newest first; ?limit= &outcome= &id=",
+            f"the last {MAX_EXCHANGES} requests, newest first; ?limit= &outcome= &model= &id=",
         ),
         "/upstreams": (pages.upstreams, "upstreams and their pools"),
         "/config": (pages.config, "the configuration in force, secrets redacted"),
@@ -112,9 +112,8 @@ class _Pages:
         if outcome is not None and outcome not in set(Outcome):
             known = " ".join(Outcome)
             raise PageError(400, "bad_outcome", f"outcome is one of: {known}")
-        return _json(
-            {"exchanges": self._sources.exchanges(limit, outcome, asked.get("id") or None)}
-        )
+        any_id, model = asked.get("id") or None, asked.get("model") or None
+        return _json({"exchanges": self._sources.exchanges(limit, outcome, any_id, model)})
 
     async def upstreams(self, _: web.Request) -> web.Response:
         return _json({"upstreams": self._sources.upstreams()})

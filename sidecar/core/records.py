@@ -74,6 +74,9 @@ class Phases(msgspec.Struct, frozen=True, gc=False):
 class ErrorTold(msgspec.Struct, frozen=True, gc=False):
     """An error as the provider told it; `message` is cut at 256 characters."""
 
+    class_: str = msgspec.field(name="class")
+    """Alike across providers: overloaded, rate_limited, quota, auth, bad_request, context_length,
+    content_filter, server; network: nothing was told, the way there failed."""
     type: str | None
     code: str | None
     message: str | None

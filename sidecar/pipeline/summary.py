@@ -18,6 +18,7 @@ from sidecar.core.units import milliseconds
 from sidecar.dialects.choose import Recipe
 from sidecar.dialects.model import model_asked
 from sidecar.dialects.whole import MAX_BODY_BYTES
+from sidecar.metering.errors import class_of
 from sidecar.metering.estimate import Ratios
 from sidecar.metering.meter import Meter
 from sidecar.metering.phases import Marks, phases_s
@@ -29,6 +30,11 @@ MAX_TEXT: Final = 256
 NO_FACTS: Final = Facts()
 """Of an answer that nobody read."""
 
+_NO_WORDS: Final = frozenset({"openai-audio", "openai-images"})
+"""Families whose events are sound and pictures: they are no tokens."""
+_UNTOLD: Final = frozenset({"upstream_4xx", "upstream_429", "upstream_5xx"})
+"""Errors all the same where their body says nothing that is understood."""
+_BROKEN_OFF: Final = frozenset({"connect_failed", "truncated"})
 _OK: Final = (Outcome.OK.value, None, None)
 _WORDS: Final[dict[Reason, tuple[str, str | None, str | None]]] = {
     reason: (meaning.outcome.value, meaning.fault.value, reason.value)
@@ -44,16 +50,11 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
     outcome, fault, reason = _verdict(exchange)
     operation, target, answer = exchange.operation, exchange.target, exchange.answer_head
     facts = exchange.facts or NO_FACTS
+    asked = None if operation is None else _model(exchange)
     tokens = _tokens(exchange, facts)
     source = None if tokens is None else "reported"
-    if (meter := exchange.meter) is not None and meter.output_events and target is not None:
-        key = (target.name, facts.model or _model(exchange) or "")
-        sizes = (meter.output_events, exchange.request_bytes)
-        filled = ratios.fill_in(key, tokens or Tokens(), *sizes)
-        if filled is not None:
-            tokens, source = filled, "estimated"
-        elif tokens is not None:
-            ratios.learn(key, tokens, *sizes)
+    if (stream := exchange.meter) is not None and stream.output_events:
+        tokens, source = _estimated(exchange, stream, tokens, (facts.model or asked or ""), ratios)
     record = Record(
         request_id=exchange.request_id,
         upstream_request_id=None if answer is None else visible(answer.request_id),
@@ -66,7 +67,7 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
         operation=None if operation is None else operation.name,
         method=None if head is UNREADABLE else head.method,
         path=shown_path(head),
-        request_model=None if operation is None else _model(exchange),
+        request_model=asked,
         response_model=facts.model,
         service_tier=facts.service_tier,
         stream=exchange.is_streamed,
@@ -86,8 +87,8 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
         client_blocked_ms=milliseconds(exchange.blocked_s) if exchange.blocked_s else 0.0,
         provider_processing_ms=None if answer is None else _number(answer.processing_ms),
         overhead_ms=None if exchange.answered_at is None else milliseconds(exchange.overhead_s),
-        cost_usd=None if tokens is None else _cost(exchange, facts, tokens),
-        error=None if facts.error is None else _error(facts.error),
+        cost_usd=None if tokens is None else _cost(exchange, facts, asked, tokens),
+        error=_error(facts.error, exchange.upstream_status, outcome),
         request_bytes=exchange.request_bytes,
         response_bytes=exchange.response_bytes,
         config_hash=exchange.plan.hash,
@@ -116,6 +117,35 @@ def _read_whole(exchange: Exchange, recipe: Recipe, kept: list[bytes]) -> None:
         exchange.fail(Reason.IN_STREAM_ERROR)
         told = msgspec.structs.replace(exchange.attempts[-1], reason=Reason.IN_STREAM_ERROR.value)
         exchange.attempts[-1] = told
+
+
+def bare_record_of(exchange: Exchange, started_at: str) -> Record:
+    """What is certain without measuring anything."""
+    outcome, fault, reason = _verdict(exchange)
+    target = exchange.target
+    return Record(
+        request_id=exchange.request_id,
+        started_at=started_at,
+        upstream=None if target is None else target.name,
+        route=exchange.route,
+        dialect=None,
+        provider=None,
+        operation=None,
+        method=None,
+        path=None,
+        status=exchange.status,
+        upstream_status=exchange.upstream_status,
+        outcome=outcome,
+        fault=fault,
+        reason=reason,
+        attempts=tuple(exchange.attempts),
+        connection=exchange.connection,
+        headers_ms=None,
+        duration_ms=milliseconds(max(exchange.ended_at - exchange.t0, 0.0)),
+        request_bytes=exchange.request_bytes,
+        response_bytes=exchange.response_bytes,
+        config_hash=exchange.plan.hash,
+    )
 
 
 def _with_times(record: Record, meter: Meter, t0: float) -> Record:
@@ -165,11 +195,30 @@ def _tokens(exchange: Exchange, facts: Facts) -> Tokens | None:
     return alike(facts.usage, operation.family)
 
 
-def _cost(exchange: Exchange, facts: Facts, tokens: Tokens) -> float | None:
+def _estimated(
+    exchange: Exchange, stream: Meter, told: Tokens | None, model: str, ratios: Ratios
+) -> tuple[Tokens | None, str | None]:
+    """(tokens, where they are from): what was not told of a stream of words is estimated."""
+    if told is not None and told.input_tokens == 0 == told.output_tokens:
+        # Something was generated: nobody counted (seen at Responses that broke off).
+        told = None
+    target, operation = exchange.target, exchange.operation
+    if target is None or operation is None or operation.family in _NO_WORDS:
+        return told, None if told is None else "reported"
+    key, sizes = (target.name, model), (stream.output_events, exchange.request_bytes)
+    filled = ratios.fill_in(key, told or Tokens(), *sizes)
+    if filled is not None:
+        return filled, "estimated"
+    if told is not None:
+        ratios.learn(key, told, *sizes)
+    return told, "reported"
+
+
+def _cost(exchange: Exchange, facts: Facts, asked: str | None, tokens: Tokens) -> float | None:
     book, target = exchange.plan.prices, exchange.target
     if book is None or target is None:
         return None
-    price = book.price_of(target.provider, facts.model, _model(exchange))
+    price = book.price_of(target.provider, facts.model, asked)
     if price is None:
         return None
     cost = cost_usd(tokens, price, facts.service_tier)
@@ -197,8 +246,13 @@ def _phases(exchange: Exchange, now: float) -> Phases:
     )
 
 
-def _error(error: ProviderError) -> ErrorTold:
-    return ErrorTold(_short(error.type), _short(error.code), _short(error.message))
+def _error(error: ProviderError | None, status: int | None, outcome: str) -> ErrorTold | None:
+    if error is not None:
+        type_, code, message = _short(error.type), _short(error.code), _short(error.message)
+        return ErrorTold(class_of(status, type_, code, message), type_, code, message)
+    if outcome in _UNTOLD:
+        return ErrorTold(class_of(status, None, None, None), None, None, None)
+    return ErrorTold("network", None, None, None) if outcome in _BROKEN_OFF else None
 
 
 def _short(text: str | None) -> str | None:

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
+from sidecar.core.records import Record
 from sidecar.metering.estimate import Ratios
 from sidecar.pipeline.exchange import Exchange
-from sidecar.pipeline.summary import record_of
+from sidecar.pipeline.summary import bare_record_of, record_of
 from sidecar.pipeline.watch import WatchList
 from sidecar.telemetry.fanout import Fanout
 from sidecar.telemetry.ledger import Ledger
@@ -87,13 +88,22 @@ class TelemetryDesk:
         """Count whatever has ended until now, and let the Records go out."""
         ended, self._ended = self._ended, []
         for exchange in ended:
-            record = record_of(exchange, self.started_at(exchange.t0), self._ratios)
+            record = self._record_of(exchange)
             self._ledger.settle(record)
             facts = exchange.facts
             if facts is not None and facts.skipped:
                 for reason, count in facts.skipped.items():
                     self._ledger.skip(reason, count)
             self._emit(record)
+
+    def _record_of(self, exchange: Exchange) -> Record:
+        """Should measuring fail, what is certain is counted all the same, and all others are."""
+        started_at = self.started_at(exchange.t0)
+        try:
+            return record_of(exchange, started_at, self._ratios)
+        except Exception:
+            self._ledger.drop("exchanges", "not_measured")
+            return bare_record_of(exchange, started_at)
 
     def states(self) -> Iterable[tuple[str | None, str]]:
         """(upstream, state) of everything in flight; what is not has been counted."""

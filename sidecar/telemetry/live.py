@@ -35,15 +35,22 @@ class Ring:
         self._encoded.appendleft(_encode(record))
 
     def newest(
-        self, limit: int, outcome: str | None = None, any_id: str | None = None
+        self,
+        limit: int,
+        outcome: str | None = None,
+        any_id: str | None = None,
+        model: str | None = None,
     ) -> list[Record]:
-        """At most `limit` Records, newest first. `any_id` matches any id that a Record bears."""
+        """At most `limit` Records, newest first. `any_id` matches any id that a Record bears,
+        `model` the one that was asked or the one that answered."""
         found: list[Record] = []
         for encoded in self._encoded:
             if len(found) >= limit:
                 break
             record = _decode(encoded)
             if outcome is not None and record.outcome != outcome:
+                continue
+            if model is not None and model not in (record.request_model, record.response_model):
                 continue
             if any_id is not None and not _bears(record, any_id):
                 continue

@@ -97,6 +97,7 @@ DROPS: Final = (
     ("log", "not_flushed"),
     ("log", "sink_failed"),
     ("exchanges", "sink_failed"),
+    ("exchanges", "not_measured"),
 )
 """(signal, reason): what of our own telemetry can be lost, and why."""
 

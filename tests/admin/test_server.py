@@ -20,7 +20,7 @@ async def _no_metrics(_: str | None) -> tuple[bytes, str]:
 
 _SOURCES = Sources(
     metrics=_no_metrics,
-    exchanges=lambda limit, outcome, any_id: [],
+    exchanges=lambda limit, outcome, any_id, model: [],
     streams=list,
     upstreams=list,
     config_view=dict,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
@@ -172,3 +174,63 @@ async def test_a_reader_that_breaks_harms_nobody(monkeypatch: pytest.MonkeyPatch
         Read(body=b"data: [DONE]\n\n", is_end=True),
     )
     assert (record.outcome, record.usage, record.response_model) == ("ok", None, None)
+
+
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d}}\n\n'
+CONTENT = b'data: {"model":"m-1","choices":[{"delta":{"content":"hi"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+async def test_usage_of_nothing_is_not_believed_where_something_was_generated() -> None:
+    record = await play(
+        Read(response(200, EVENTS, CHUNKED)),
+        Read(body=CONTENT * 3 + USAGE % (0, 0) + DONE, is_end=True),
+    )
+    assert (record.usage, record.usage_source) == (Tokens(None, 3), "estimated")
+
+
+@pytest.mark.parametrize(
+    ("target", "event"),
+    [
+        ("/v1/images/generations", b'{"type":"image_generation.partial_image","b64_json":"AA=="}'),
+        ("/v1/audio/speech", b'{"type":"speech.audio.delta","audio":"AA=="}'),
+    ],
+)
+async def test_sound_and_pictures_are_no_tokens(target: str, event: bytes) -> None:
+    header, sent = sized(b'{"model":"m","stream":true}')
+    desk = ListDesk()
+    wire = ScriptedWire(
+        Read(response(200, EVENTS, CHUNKED)), Read(body=b"data: %b\n\n" % event, is_end=True)
+    )
+    await handle(
+        inbound(header, body=sent, target=target),
+        RecordingClient(),
+        plan(ScriptedUpstream(wire), replay_limit=999),
+        desk,
+    )
+    [record] = desk.records
+    assert (record.output_events, record.usage, record.usage_source) == (1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "class_"),
+    [
+        (429, b'{"error":{"type":"insufficient_quota","message":"no money"}}', "quota"),
+        (502, b"<html>bad gateway</html>", "server"),
+        (401, b"", "auth"),
+    ],
+)
+async def test_an_error_has_a_class_even_where_its_body_says_nothing(
+    status: int, body: bytes, class_: str
+) -> None:
+    record = await play(Read(response(status, JSON, CHUNKED)), Read(body=body, is_end=True))
+    assert record.error is not None
+    assert record.error.class_ == class_
+
+
+async def test_what_broke_off_on_the_way_is_the_networks() -> None:
+    record = await play(Read(response(200, EVENTS, CHUNKED), body=CONTENT), Reason.UPSTREAM_CUT)
+    assert record.outcome == "truncated"
+    assert record.error is not None
+    assert record.error.class_ == "network"
+    assert json.loads(msgspec.json.encode(record))["error"]["class"] == "network"

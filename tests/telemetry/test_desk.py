@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sidecar.core.facts import Facts
+from sidecar.core.outcome import Reason
 from sidecar.core.records import Record
 from sidecar.pipeline import Exchange
+from sidecar.telemetry import desk as desk_module
 from sidecar.telemetry.desk import BATCH, BATCH_BYTES, TelemetryDesk
 from sidecar.telemetry.fanout import Fanout
 from sidecar.telemetry.ledger import Ledger
@@ -100,3 +104,28 @@ def test_what_the_meter_passed_over_is_counted() -> None:
     desk.close_books()
     assert desk._ledger.skipped["unreadable"] == 2
     assert desk._ledger.skipped["too_dense"] == 0
+
+
+def test_an_exchange_that_cannot_be_measured_is_counted_with_all_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    emitted: list[Record] = []
+    desk = _desk(emitted)
+    broken, good = _exchange(desk), _exchange(desk)
+    broken.fail(Reason.CLIENT_LEFT)
+    make = desk_module.record_of
+
+    def failing(exchange: Exchange, *rest: Any) -> Record:
+        if exchange is broken:
+            raise RuntimeError
+        return make(exchange, *rest)
+
+    monkeypatch.setattr(desk_module, "record_of", failing)
+    for exchange in (broken, good):
+        desk.begin(exchange)
+        desk.settle(exchange)
+    desk.close_books()
+    assert [record.outcome for record in emitted] == ["client_cancelled", "ok"]
+    assert desk._ledger.drops["exchanges", "not_measured"] == 1
+    account = desk._ledger.account(None)
+    assert (account.started, sum(account.outcomes.values())) == (2, 2)

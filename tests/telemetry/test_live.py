@@ -33,3 +33,11 @@ def test_a_filter_looks_through_all_that_are_kept(new_record: _NewRecord) -> Non
     assert [record.request_id for record in ring.newest(1, outcome="truncated")] == ["req-cut"]
     assert [record.outcome for record in ring.newest(1, any_id="req-cut")] == ["truncated"]
     assert ring.newest(50, outcome="ok", any_id="req-cut") == []
+
+
+def test_a_model_is_the_one_that_was_asked_or_the_one_that_answered(new_record: _NewRecord) -> None:
+    ring = Ring()
+    ring.add(new_record(request_id="asked", request_model="m", response_model="m-2"))
+    ring.add(new_record(request_id="other", request_model="n", response_model=None))
+    assert [record.request_id for record in ring.newest(9, model="m-2")] == ["asked"]
+    assert [record.request_id for record in ring.newest(9, model="n")] == ["other"]

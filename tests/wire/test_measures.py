@@ -216,6 +216,39 @@ def test_t24_any_model_name_is_told_in_one_line(relay: Relay, plain: Side, name:
     assert json.loads(line)["request_id"] == record["request_id"]
 
 
+def test_t22_a_packed_request_goes_up_as_it_is_and_holds_nobody_up(
+    relay: Relay, side: Side
+) -> None:
+    bomb = gzip.compress(bytes(64 << 20))
+    members = b"".join(gzip.compress(b"x") for _ in range(10_000))
+    for body in (bomb, members, gzip.compress(BODY)):
+        target, path = side.script(answer(HEAD + chunk(event("a") + DONE) + LAST_CHUNK), end=CHAT)
+        request_id, message = ask(target, body)
+        message = message.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n", 1)
+        with Caller(relay.data) as caller:
+            assert caller.ask(message).body == event("a") + DONE
+        assert bytes(side.origin.seen(path)[0].body) == body
+        assert relay.record(request_id)["request_model"] is None
+
+
+def test_t77_a_response_that_failed_is_no_success(relay: Relay, plain: Side) -> None:
+    created = b'{"type":"response.created","response":{"id":"resp_1","model":"gpt-5"}}'
+    failed = (
+        b'{"type":"response.failed","response":{"id":"resp_1","status":"failed",'
+        b'"error":{"code":"server_error","message":"no"}}}'
+    )
+    stream = b"".join(b"event: x\ndata: %b\n\n" % one for one in (created, failed))
+    target, _ = plain.script(answer(HEAD + chunk(stream) + LAST_CHUNK), end="/v1/responses")
+    request_id, message = ask(target, BODY)
+    with Caller(relay.data) as caller:
+        assert caller.ask(message).body == stream
+    record = relay.record(request_id)
+    assert (record["outcome"], record["error"]["code"]) == ("stream_error", "server_error")
+    assert record["response_id"] == "resp_1"
+    assert relay.records("id=resp_1")[0]["request_id"]
+    assert request_id in [row["request_id"] for row in relay.records("model=gpt-5&limit=1000")]
+
+
 ERROR = b'event: error\ndata: {"error":{"type":"overloaded","code":"529","message":"busy"}}\n\n'
 
 

@@ -1,5 +1,5 @@
-"""The SDKs of Google, Mistral, Cohere and Ollama: the same direct and through, and of one mind with
-the meter.
+"""The SDKs of OpenAI, Anthropic, Google, Mistral, Cohere and Ollama: the same direct and through,
+and of one mind with the meter.
 
 The simulated providers run as `sidecar mock`, the relay as `sidecar run`; each call is made at both
 with the same model name, so that it must have the same answer.
@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import anthropic
 import cohere
 import mistralai.client
 import ollama
+import openai
 import pytest
 from google import genai
 from google.genai import errors as google_errors
@@ -70,7 +72,7 @@ def simulated() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def through(simulated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     """The relay, with the known names in front of the simulated providers."""
-    names = ("gemini", "mistral", "cohere", "ollama", "bedrock", "openai")
+    names = ("gemini", "mistral", "cohere", "ollama", "bedrock", "openai", "anthropic")
     upstreams = "".join(f'  {name}: {{url: "{simulated}"}}\n' for name in names)
     relay = Relay(tmp_path_factory.mktemp("sdks"), upstreams)
     yield relay
@@ -172,7 +174,40 @@ async def ollama_async(url: str) -> Told:
     return Told(text, lines[-1].eval_count, lines[-1].prompt_eval_count)
 
 
+def chatter(url: str) -> openai.OpenAI:
+    return openai.OpenAI(api_key="none", base_url=f"{url}/v1", max_retries=0)
+
+
+def openai_chat(url: str) -> Told:
+    chunks = list(
+        chatter(url).chat.completions.create(
+            model=MODEL, messages=TALK, stream=True, stream_options={"include_usage": True}
+        )
+    )
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    usage = chunks[-1].usage
+    return Told(text, usage.completion_tokens, usage.prompt_tokens)
+
+
+def openai_responses(url: str) -> Told:
+    with chatter(url).responses.stream(model=MODEL, input="Grüße 🎉") as stream:
+        answer = stream.get_final_response()
+    assert answer.usage is not None
+    return Told(answer.output_text, answer.usage.output_tokens, answer.usage.input_tokens)
+
+
+def anthropic_messages(url: str) -> Told:
+    client = anthropic.Anthropic(api_key="none", base_url=url, max_retries=0)
+    with client.messages.stream(model=MODEL, max_tokens=99, messages=TALK) as stream:
+        answer = stream.get_final_message()
+    text = "".join(block.text for block in answer.content if block.type == "text")
+    return Told(text, answer.usage.output_tokens, answer.usage.input_tokens)
+
+
 CALLS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "openai, chat": ("openai", openai_chat),
+    "openai, responses": ("openai", openai_responses),
+    "anthropic, streamed": ("anthropic", anthropic_messages),
     "google, whole": ("gemini", google_whole),
     "google, streamed": ("gemini", google_streamed),
     "google, async": ("gemini", google_async),
