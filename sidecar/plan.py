@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sidecar.dialects.ask import TELL_ANYWAY
 from sidecar.metering.prices import PriceBook
 from sidecar.pipeline.graph import Plan, Target
 from sidecar.pipeline.ports import Upstream
@@ -34,7 +35,7 @@ def build(settings: Settings, upstreams: Mapping[str, Upstream]) -> Plan:
                 bool(u.url.base_path),
                 upstreams[u.name],
                 refuses_signed=u.provider == "aws.bedrock" and u.api_key is None,
-                asks_usage=u.usage == "ask",
+                asks_usage=u.usage == "ask" and u.provider not in TELL_ANYWAY,
             )
             for u in settings.upstreams
         },

@@ -29,3 +29,13 @@ def test_its_router_knows_them() -> None:
     routed = made.router.route(Asked("POST", "/v1/messages", plan.routing.keys.UNMARKED))
     assert isinstance(routed, Routed)
     assert routed.upstream == "anthropic"
+
+
+def test_who_tells_usage_anyway_is_not_asked() -> None:
+    for usage, names in (("ask", {"openai", "groq"}), ("as_sent", set())):
+        settings = load(None, sets=[f"defaults.usage={usage}"], env={})
+        made = plan.build(settings, {u.name: Live() for u in settings.upstreams})  # type: ignore[arg-type,misc]  # only carried
+        asked = {name for name, target in made.targets.items() if target.asks_usage}
+        assert names <= asked
+        assert "mistral" not in asked
+        assert bool(asked) is bool(names)

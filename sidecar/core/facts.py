@@ -28,6 +28,7 @@ NOTHING: Final = 0
 UNREADABLE: Final = -1
 """Bytes that are no event of this dialect."""
 
+MAX_REASONS: Final = 16
 _MAX_COUNT: Final = 1 << 53
 
 
@@ -108,7 +109,9 @@ class Facts(msgspec.Struct, gc=False):
 
     def finish(self, reason: object) -> None:
         """One more reason, if it is one; not one that is said again."""
-        if isinstance(reason, str) and reason and reason not in self.finish_reasons:
+        if not isinstance(reason, str) or not reason or reason in self.finish_reasons:
+            return
+        if len(self.finish_reasons) < MAX_REASONS:
             self.finish_reasons.append(reason)
 
     def name_model(self, name: object) -> None:

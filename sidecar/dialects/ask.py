@@ -15,6 +15,9 @@ import msgspec
 
 from sidecar.dialects.openai_common import NOT_JSON
 
+TELL_ANYWAY: Final = frozenset({"mistral_ai", "perplexity"})
+"""Providers (gen_ai.provider.name) whose streams tell their usage unasked; a member that Mistral
+does not know is an error there."""
 FAMILIES: Final = frozenset({"openai-chat", "openai-completions"})
 MAX_EVENT_BYTES: Final = 64 * 1024
 _ABSENT: Final = msgspec.Raw(b"")

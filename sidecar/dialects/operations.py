@@ -55,6 +55,7 @@ _POST: Final[tuple[tuple[str, Operation], ...]] = (
     ("/invoke", Operation("chat", "bedrock-invoke")),
     ("/invoke-with-response-stream", Operation("chat", "bedrock-invoke")),
 )
+FETCH_RESPONSE: Final = Operation("fetch_response", "openai-responses")
 _STORED_RESPONSE: Final = re.compile(r"/responses/[^/]+$")
 
 
@@ -64,8 +65,9 @@ def operation_of(method: str, path: str) -> Operation | None:
     if method == "POST":
         for end, operation in _POST:
             if path.endswith(end):
-                return operation
+                # The messages of a thread (OpenAI's assistants) are no answers.
+                return None if "/threads/" in path else operation
     elif method == "GET" and _STORED_RESPONSE.search(path):
         # A stored answer, whole or resumed: its tokens were counted when it was made.
-        return Operation("fetch_response", "openai-responses")
+        return FETCH_RESPONSE
     return None

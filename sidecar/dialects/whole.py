@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sidecar.core.facts import UNREADABLE, Interpreter
+from sidecar.core.facts import NOTHING, UNREADABLE, Interpreter
 
 MAX_BODY_BYTES: Final = 1 << 20
 _NONE: Final[list[int]] = []
@@ -35,17 +35,22 @@ class WholeReader:
 
     def end(self) -> list[int]:
         """The body is over."""
-        facts = self._interpreter.facts
         if self._size > MAX_BODY_BYTES:
-            facts.skip("body_too_large")
+            self._interpreter.facts.skip("body_too_large")
             return _NONE
         body = b"".join(self._pieces)
         self._pieces.clear()
-        if not body or body.isspace():
-            return _NONE
-        found = self._interpreter.whole(body)
-        if found == UNREADABLE:
-            facts.skip("unreadable")
-            return _NONE
-        facts.events = 1
+        found = read_whole(self._interpreter, body)
         return [found] if found else _NONE
+
+
+def read_whole(interpreter: Interpreter, body: bytes) -> int:
+    """The kinds of what a whole body brought."""
+    if not body or body.isspace():
+        return NOTHING
+    found = interpreter.whole(body)
+    if found == UNREADABLE:
+        interpreter.facts.skip("unreadable")
+        return NOTHING
+    interpreter.facts.events = 1
+    return found

@@ -17,7 +17,8 @@ from sidecar.core.records import ErrorTold, Phases, Record, Tokens
 from sidecar.core.units import milliseconds
 from sidecar.dialects.choose import Recipe
 from sidecar.dialects.model import model_asked
-from sidecar.dialects.whole import MAX_BODY_BYTES
+from sidecar.dialects.operations import FETCH_RESPONSE
+from sidecar.dialects.whole import MAX_BODY_BYTES, read_whole
 from sidecar.metering.errors import class_of
 from sidecar.metering.estimate import Ratios
 from sidecar.metering.meter import Meter
@@ -58,7 +59,7 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
     record = Record(
         request_id=exchange.request_id,
         upstream_request_id=None if answer is None else visible(answer.request_id),
-        response_id=facts.response_id,
+        response_id=_short(facts.response_id),
         started_at=started_at,
         upstream=None if target is None else target.name,
         route=exchange.route,
@@ -68,15 +69,15 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
         method=None if head is UNREADABLE else head.method,
         path=shown_path(head),
         request_model=asked,
-        response_model=facts.model,
-        service_tier=facts.service_tier,
+        response_model=_short(facts.model),
+        service_tier=_short(facts.service_tier),
         stream=exchange.is_streamed,
         status=exchange.status,
         upstream_status=exchange.upstream_status,
         outcome=outcome,
         fault=fault,
         reason=reason,
-        finish_reasons=tuple(facts.finish_reasons),
+        finish_reasons=tuple([reason[:MAX_TEXT] for reason in facts.finish_reasons]),
         attempts=tuple(exchange.attempts),
         connection=exchange.connection,
         usage=tokens,
@@ -97,13 +98,10 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
 
 
 def _read_whole(exchange: Exchange, recipe: Recipe, kept: list[bytes]) -> None:
-    reader, facts = recipe.make()
     try:
+        facts = _facts_of(recipe, kept)
         if exchange.response_bytes > MAX_BODY_BYTES:
             facts.skip("body_too_large")
-        for piece in kept:
-            reader.feed(piece)
-        reader.end()
     except Exception:
         # Nothing of what it said is trusted.
         facts = Facts(is_lost=True)
@@ -117,6 +115,18 @@ def _read_whole(exchange: Exchange, recipe: Recipe, kept: list[bytes]) -> None:
         exchange.fail(Reason.IN_STREAM_ERROR)
         told = msgspec.structs.replace(exchange.attempts[-1], reason=Reason.IN_STREAM_ERROR.value)
         exchange.attempts[-1] = told
+
+
+def _facts_of(recipe: Recipe, kept: list[bytes]) -> Facts:
+    if recipe.coding is None:
+        interpreter = recipe.interpret()
+        read_whole(interpreter, b"".join(kept))
+        return interpreter.facts
+    reader, facts = recipe.make()
+    for piece in kept:
+        reader.feed(piece)
+    reader.end()
+    return facts
 
 
 def bare_record_of(exchange: Exchange, started_at: str) -> Record:
@@ -216,7 +226,8 @@ def _estimated(
 
 def _cost(exchange: Exchange, facts: Facts, asked: str | None, tokens: Tokens) -> float | None:
     book, target = exchange.plan.prices, exchange.target
-    if book is None or target is None:
+    if book is None or target is None or exchange.operation is FETCH_RESPONSE:
+        # A stored answer was paid for when it was made.
         return None
     price = book.price_of(target.provider, facts.model, asked)
     if price is None:

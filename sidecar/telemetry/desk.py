@@ -62,7 +62,9 @@ class TelemetryDesk:
 
     def started_at(self, t0: float) -> str:
         """Wall-clock text (RFC 3339, UTC, milliseconds) of a monotonic moment."""
-        moment = self._wall() - (self.now() - t0)
+        return self._text(self._wall() - self.now() + t0)
+
+    def _text(self, moment: float) -> str:
         second = int(moment)
         if second != self._second:
             self._second = second
@@ -87,8 +89,9 @@ class TelemetryDesk:
     def close_books(self) -> None:
         """Count whatever has ended until now, and let the Records go out."""
         ended, self._ended = self._ended, []
+        wall_offset_s = self._wall() - self.now() if ended else 0.0
         for exchange in ended:
-            record = self._record_of(exchange)
+            record = self._record_of(exchange, self._text(exchange.t0 + wall_offset_s))
             self._ledger.settle(record)
             facts = exchange.facts
             if facts is not None and facts.skipped:
@@ -96,9 +99,8 @@ class TelemetryDesk:
                     self._ledger.skip(reason, count)
             self._emit(record)
 
-    def _record_of(self, exchange: Exchange) -> Record:
+    def _record_of(self, exchange: Exchange, started_at: str) -> Record:
         """Should measuring fail, what is certain is counted all the same, and all others are."""
-        started_at = self.started_at(exchange.t0)
         try:
             return record_of(exchange, started_at, self._ratios)
         except Exception:

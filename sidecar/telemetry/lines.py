@@ -108,22 +108,11 @@ def _is_printable(body: bytes) -> bool:
 
 
 def _is_short(record: Record) -> bool:
-    """True if no string in it needs to be cut. All others are of closed lists, or cut already."""
-    for text in (
-        record.path,
-        record.request_model,
-        record.response_model,
-        record.response_id,
-        record.service_tier,
-        record.route,
-    ):
-        if text is not None and len(text) > FIELD_CHARACTERS:
-            return False
-    error = record.error
-    told = (
-        record.finish_reasons if error is None else (*record.finish_reasons, error.type, error.code)
+    """True if no string in it needs to be cut. What an answer said was cut when the Record was
+    made; all others are of closed lists, or ids."""
+    return (record.path is None or len(record.path) <= FIELD_CHARACTERS) and (
+        record.route is None or len(record.route) <= FIELD_CHARACTERS
     )
-    return not told or all(text is None or len(text) <= FIELD_CHARACTERS for text in told)
 
 
 def _cleaned(value: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.core.facts import Facts, Usage, count, text, word
+from sidecar.core.facts import MAX_REASONS, Facts, Usage, count, text, word
 
 
 @pytest.mark.parametrize(("value", "tokens"), [(0, 0), (5, 5), (5.0, 5)])
@@ -39,3 +39,10 @@ def test_what_was_not_understood_is_counted_by_its_reason() -> None:
     assert facts.skipped == {"unreadable": 2}
     assert facts.usage is None
     assert facts.counted() is facts.counted() == Usage()
+
+
+def test_a_provider_that_never_ends_to_end_is_not_kept_in_full() -> None:
+    facts = Facts()
+    for number in range(1000):
+        facts.finish(f"reason {number}")
+    assert facts.finish_reasons == [f"reason {number}" for number in range(MAX_REASONS)]

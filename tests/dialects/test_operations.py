@@ -50,3 +50,7 @@ def test_where_nothing_is_generated_there_is_none(method: str, path: str) -> Non
 def test_a_stored_answer_is_fetched_and_not_made() -> None:
     fetched = operation_of("GET", "/v1/responses/resp_1")
     assert fetched == Operation("fetch_response", "openai-responses")
+
+
+def test_the_messages_of_a_thread_are_no_answers() -> None:
+    assert operation_of("POST", "/v1/threads/thread_1/messages") is None

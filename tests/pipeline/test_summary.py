@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from sidecar.core.outcome import Reason
 from sidecar.core.records import Tokens
 from sidecar.metering.estimate import Ratios
+from sidecar.metering.prices import Price, PriceBook, PriceTable, ProviderPrices
 from sidecar.pipeline import handle
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.summary import record_of
@@ -234,3 +236,21 @@ async def test_what_broke_off_on_the_way_is_the_networks() -> None:
     assert record.error is not None
     assert record.error.class_ == "network"
     assert json.loads(msgspec.json.encode(record))["error"]["class"] == "network"
+
+
+async def test_a_stored_answer_was_paid_for_when_it_was_made() -> None:
+    body = b'{"id":"resp_1","model":"m","status":"completed","usage":{"input_tokens":5}}'
+    exchanges = []
+    for method, target in (("POST", "/v1/responses"), ("GET", "/v1/responses/resp_1")):
+        table = PriceTable("d", {"p": ProviderPrices({"m": Price(input=1e6)})})
+        priced = dataclasses.replace(
+            plan(ScriptedUpstream(ScriptedWire(Read(response(200, JSON, CHUNKED), body, True)))),
+            prices=PriceBook(table),
+        )
+        priced.targets["up"] = dataclasses.replace(priced.targets["up"], provider="p")  # type: ignore[index]  # a dict
+        desk = ListDesk()
+        await handle(inbound(method=method, target=target), RecordingClient(), priced, desk)
+        exchanges.append(desk.records[0])
+    assert [record.operation for record in exchanges] == ["chat", "fetch_response"]
+    assert [record.usage for record in exchanges] == [Tokens(5), Tokens(5)]
+    assert [record.cost_usd for record in exchanges] == [5.0, None]
