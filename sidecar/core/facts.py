@@ -78,6 +78,10 @@ class ProviderError(msgspec.Struct, frozen=True, gc=False):
     code: str | None
     message: str | None
 
+    @property
+    def words(self) -> tuple[str | None, str | None, str | None]:
+        return self.type, self.code, self.message
+
 
 class Facts(msgspec.Struct, gc=False):
     """Filled while an answer is read."""

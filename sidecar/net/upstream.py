@@ -120,6 +120,11 @@ class HttpUpstream:
         return message
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Of our own: to be kept out of everything that is told."""
+        return () if self._key_header is None else (self._key_header[1].decode("latin-1"),)
+
+    @property
     def idle(self) -> int:
         """Connections that wait."""
         return self._connector.idle

@@ -68,6 +68,7 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
             reason = await _exchange_with(exchange, target, wire, relay, rule, desk)
         except asyncio.CancelledError:
             left = None if exchange.is_delivered else Reason.CLIENT_LEFT
+            left = exchange.reason or left
             if exchange.client.has_stalled:
                 left = Reason.CLIENT_WRITE_STALL
             _note(exchange, target, left, desk.now() - began)
@@ -113,7 +114,9 @@ async def _exchange_with(
         reason = await ending
     except asyncio.CancelledError:
         exchange.is_delivered = relay.is_delivered
-        if relay.is_whole and (failure := relay.failure) is not None:
+        failure = relay.failure
+        # Who leaves because of an error that the stream told has not broken it off.
+        if failure is Reason.IN_STREAM_ERROR or (relay.is_whole and failure is not None):
             exchange.fail(failure)
         if exchange.is_delivered:
             wire.linger()

@@ -178,6 +178,10 @@ class Upstream(Protocol):
     def head(self, head: RequestHead, target: str) -> bytes:
         """The request head to send for the caller's head and the target after routing."""
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Of our own: to be kept out of everything that is told."""
+
 
 class Overhead(Protocol):
     """Where our own added time is counted: kernel read to write, in seconds."""

@@ -7,6 +7,7 @@ Must not know: who reads it. What could not be known is None.
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -26,6 +27,7 @@ from sidecar.metering.phases import Marks, phases_s
 from sidecar.metering.prices import cost_usd
 from sidecar.metering.tokens import alike, rate_per_s
 from sidecar.pipeline.exchange import Exchange, shown_path, visible
+from sidecar.policies.redact import without_keys
 
 MAX_TEXT: Final = 256
 NO_FACTS: Final = Facts()
@@ -89,7 +91,7 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
         provider_processing_ms=None if answer is None else _number(answer.processing_ms),
         overhead_ms=None if exchange.answered_at is None else milliseconds(exchange.overhead_s),
         cost_usd=None if tokens is None else _cost(exchange, facts, asked, tokens),
-        error=_error(facts.error, exchange.upstream_status, outcome),
+        error=_error(exchange, facts.error, outcome),
         request_bytes=exchange.request_bytes,
         response_bytes=exchange.response_bytes,
         config_hash=exchange.plan.hash,
@@ -257,13 +259,24 @@ def _phases(exchange: Exchange, now: float) -> Phases:
     )
 
 
-def _error(error: ProviderError | None, status: int | None, outcome: str) -> ErrorTold | None:
+def _error(exchange: Exchange, error: ProviderError | None, outcome: str) -> ErrorTold | None:
+    status = exchange.upstream_status
     if error is not None:
-        type_, code, message = _short(error.type), _short(error.code), _short(error.message)
+        type_, code, message = [_told(exchange, said) for said in error.words]
         return ErrorTold(class_of(status, type_, code, message), type_, code, message)
     if outcome in _UNTOLD:
         return ErrorTold(class_of(status, None, None, None), None, None, None)
     return ErrorTold("network", None, None, None) if outcome in _BROKEN_OFF else None
+
+
+def _told(exchange: Exchange, text: str | None) -> str | None:
+    """In the provider's words, without any key: some repeat the one that they refuse."""
+    if text is None:
+        return None
+    head, target = exchange.head, exchange.target
+    keys = [value.decode("latin-1") for _, value in head.credentials]
+    keys += [value for _, value in parse_qsl(head.query)]
+    return _short(without_keys(text, (*keys, *(target.upstream.keys if target else ()))))
 
 
 def _short(text: str | None) -> str | None:

@@ -225,6 +225,8 @@ class ScriptedUpstream:
         self.asked_within_s: list[float | None] = []
         self.handed_out: list[ScriptedWire] = []
 
+    keys = ("a-key-of-ours",)
+
     async def connect(self, must_be_new: bool, within_s: float | None) -> ScriptedWire | Reason:
         self.asked_for_new.append(must_be_new)
         self.asked_within_s.append(within_s)

@@ -254,3 +254,21 @@ async def test_a_stored_answer_was_paid_for_when_it_was_made() -> None:
     assert [record.operation for record in exchanges] == ["chat", "fetch_response"]
     assert [record.usage for record in exchanges] == [Tokens(5), Tokens(5)]
     assert [record.cost_usd for record in exchanges] == [5.0, None]
+
+
+async def test_no_key_is_told_that_a_provider_repeats() -> None:
+    body = b'{"error":{"message":"no such key: %b, nor a-key-of-ours","code":"%b"}}'
+    key = b"0123456789abcdef"
+    told = body % (key, key)
+    desk = ListDesk()
+    wire = ScriptedWire(Read(response(401, JSON, CHUNKED), told, True))
+    await handle(
+        inbound((b"Authorization", b"Bearer " + key), target="/v1/chat/completions?k=querykey99"),
+        RecordingClient(),
+        plan(ScriptedUpstream(wire)),
+        desk,
+    )
+    [record] = desk.records
+    assert record.error is not None
+    assert record.error.message == "no such key: [redacted], nor [redacted]"
+    assert record.error.code == "[redacted]"

@@ -262,6 +262,18 @@ def test_t76_an_error_within_a_stream_is_no_success(relay: Relay, side: Side, ev
     assert record["output_events"] == events
 
 
+def test_t76_who_leaves_because_of_an_error_has_not_broken_it_off(relay: Relay, side: Side) -> None:
+    script = answer(HEAD + chunk(event("a") + ERROR), sleep(5.0))
+    target, _ = side.script(script, end=CHAT)
+    request_id, message = ask(target, BODY)
+    with Caller(relay.data) as caller:
+        caller.send(message)
+        caller.read_until(ERROR)
+    record = relay.record(request_id)
+    assert (record["outcome"], record["fault"]) == ("stream_error", "provider")
+    assert [attempt["reason"] for attempt in record["attempts"]] == ["in_stream_error"]
+
+
 def test_an_error_under_a_good_status_is_no_success_either(relay: Relay, side: Side) -> None:
     body = b'{"error":{"message":"no credits","code":402}}'
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -314,3 +326,25 @@ def test_t81_a_content_type_that_lies_changes_no_byte(relay: Relay, plain: Side)
         head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
         got, _ = exchanged(relay, plain, head % (kind, len(told)) + told)
         assert got == told
+
+
+@pytest.mark.parametrize("where", ["body", "stream"])
+def test_no_key_that_a_provider_repeats_is_told_anywhere(
+    relay: Relay, plain: Side, where: str
+) -> None:
+    key = f"CANARY{next(_numbers)}repeated0123456789".encode()
+    error = b'{"error":{"message":"Incorrect API key provided: %b","code":"k"}}' % key
+    if where == "body":
+        head = b"HTTP/1.1 401 No\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        script = answer(head % len(error) + error)
+    else:
+        script = answer(HEAD + chunk(b"data: %b\n\n" % error) + LAST_CHUNK)
+    target, _ = plain.script(script, end=CHAT)
+    request_id, message = ask(target, BODY)
+    message = message.replace(b"\r\n\r\n", b"\r\nAuthorization: Bearer %b\r\n\r\n" % key, 1)
+    with Caller(relay.data) as caller:
+        assert error in caller.ask(message).body
+    record = relay.record(request_id)
+    assert record["error"]["message"] == "Incorrect API key provided: [redacted]"
+    assert eventually(lambda: f'"{request_id}"' in relay.text)
+    assert key.decode() not in relay.text
