@@ -34,7 +34,7 @@ def model_asked(path: str, body: bytes, is_whole: bool) -> str | None:
         for pattern in _IN_PATH:
             if found := pattern.search(path):
                 return unquote(found[1])
-    if not body.lstrip(b" \t\r\n").startswith(b"{"):
+    if body[:1] != b"{" and not body.lstrip(b" \t\r\n").startswith(b"{"):
         return None
     if is_whole:
         try:

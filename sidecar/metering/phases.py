@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from sidecar.core.records import Phases
+
 PHASES: Final = (
     "receive",
     "queue",
@@ -58,6 +60,41 @@ class Marks(msgspec.Struct, gc=False):
     """answer: the last generated piece."""
     is_stream: bool = False
     """Otherwise nothing tells prelude, thinking and answer apart: all is tail."""
+
+
+def phases_ms(marks: Marks, ended_at: float) -> Phases:
+    """Milliseconds in each, with three places.
+
+    Nearly all bodies that are no streams have the same four marks in the same order: they are told
+    in one line, which costs a third.
+    """
+    began, received, connected = marks.began_at, marks.received_at, marks.connected_at
+    sent, headers = marks.sent_at, marks.headers_at
+    if (
+        not marks.is_stream
+        and marks.attempted_at is None
+        and marks.queued_until is None
+        and received is not None
+        and connected is not None
+        and sent is not None
+        and headers is not None
+        and began <= received <= connected <= sent <= headers <= ended_at
+    ):
+        return Phases(
+            int((received - began) * 1e6 + 0.5) / 1e3,
+            0.0,
+            0.0,
+            int((connected - received) * 1e6 + 0.5) / 1e3,
+            int((sent - connected) * 1e6 + 0.5) / 1e3,
+            int((headers - sent) * 1e6 + 0.5) / 1e3,
+            0.0,
+            0.0,
+            0.0,
+            int((ended_at - headers) * 1e6 + 0.5) / 1e3,
+        )
+    return Phases(
+        *[int(spent * 1e6 + 0.5) / 1e3 if spent else 0.0 for spent in phases_s(marks, ended_at)]
+    )
 
 
 def phases_s(marks: Marks, ended_at: float) -> list[float]:

@@ -23,7 +23,7 @@ from sidecar.dialects.whole import MAX_BODY_BYTES, read_whole
 from sidecar.metering.errors import class_of
 from sidecar.metering.estimate import Ratios
 from sidecar.metering.meter import Meter
-from sidecar.metering.phases import Marks, phases_s
+from sidecar.metering.phases import Marks, phases_ms
 from sidecar.metering.prices import cost_usd
 from sidecar.metering.tokens import alike, rate_per_s
 from sidecar.pipeline.exchange import Exchange, shown_path, visible
@@ -254,9 +254,7 @@ def _phases(exchange: Exchange, now: float) -> Phases:
         marks.first_token_at = meter.first_token_at
         marks.first_answer_at = meter.first_answer_at
         marks.last_token_at = meter.last_token_at if meter.first_answer_at is not None else None
-    return Phases(
-        *[int(spent * 1e6 + 0.5) / 1e3 if spent else 0.0 for spent in phases_s(marks, now)]
-    )
+    return phases_ms(marks, now)
 
 
 def _error(exchange: Exchange, error: ProviderError | None, outcome: str) -> ErrorTold | None:

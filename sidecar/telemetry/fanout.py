@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from sidecar.core.records import Record
+from sidecar.telemetry.lines import encoded
 
 
 class Fanout:
@@ -19,16 +20,18 @@ class Fanout:
 
     def __init__(
         self,
-        sinks: Iterable[tuple[str, Callable[[Record], None]]],
+        sinks: Iterable[tuple[str, Callable[[Record, bytes], None]]],
         drop: Callable[[str, str], None],
     ) -> None:
         self._sinks = tuple(sinks)
         self._drop = drop
 
     def emit(self, record: Record) -> None:
-        """Hand the Record to each sink in turn. Never raises what a sink raised."""
+        """Hand the Record, and it as JSON, to each sink in turn. Never raises what a sink raised.
+        It is encoded here, once: most sinks want it so."""
+        body = encoded(record)
         for signal, sink in self._sinks:
             try:
-                sink(record)
+                sink(record, body)
             except Exception:
                 self._drop(signal, "sink_failed")

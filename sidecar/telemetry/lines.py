@@ -26,14 +26,17 @@ FIELD_CHARACTERS: Final = 256
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 
 
-def json_exchange(ts: float, record: Record) -> bytes:
-    """`{"ts", "level", "event": "exchange", ...the fields of the Record}`."""
+def encoded(record: Record) -> bytes:
+    """The Record as JSON; what cannot be said in UTF-8 is spelled out."""
     try:
-        body = _ENCODER.encode(record)
+        return _ENCODER.encode(record)
     except UnicodeEncodeError:  # half of a surrogate pair
-        body = b""
-    is_plain = _is_printable(body) and _is_short(record)
-    if not body or not is_plain:
+        return _ENCODER.encode(_cleaned(record))
+
+
+def json_exchange(ts: float, record: Record, body: bytes) -> bytes:
+    """`{"ts", "level", "event": "exchange", ...the fields of the Record}`; `body`: it, encoded."""
+    if not (_is_printable(body) and _is_short(record)):
         return json_event(ts, "info", "exchange", msgspec.structs.asdict(record))
     # Nearly every Record is plain: it has encoded itself, and three fields go before its own.
     head = f'{{"ts":"{stamp(ts)}","level":"info","event":"exchange",'
@@ -119,7 +122,7 @@ def _cleaned(value: object) -> object:
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, msgspec.Struct):
-        value = msgspec.structs.asdict(value)
+        value = msgspec.to_builtins(value)
     if isinstance(value, Mapping):
         return {_clean(str(key)): _cleaned(member) for key, member in value.items()}
     if isinstance(value, (tuple, list)):

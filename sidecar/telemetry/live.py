@@ -1,8 +1,8 @@
 """The last exchanges, for `/exchanges`.
 
 Knows: the newest 1,000 Records and how to find one among them.
-Must not know: HTTP or JSON.
-Why kept as bytes (msgpack) and not as Records: a thousand Records are tens of thousands of objects
+Must not know: HTTP.
+Why kept as JSON and not as Records: a thousand Records are tens of thousands of objects
 in memory that the processor has long forgotten, and each new one would have to free an old one.
 The one who asks pays for the decoding: some milliseconds for all of them.
 """
@@ -17,8 +17,7 @@ import msgspec
 from sidecar.core.records import Record
 
 KEPT: Final = 1000
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Record).decode
+_decode: Final = msgspec.json.Decoder(Record).decode
 _ID_FIELDS: Final = tuple(name for name in Record.__struct_fields__ if name.endswith("_id"))
 
 
@@ -30,9 +29,9 @@ class Ring:
     def __init__(self, kept: int = KEPT) -> None:
         self._encoded: deque[bytes] = deque(maxlen=kept)
 
-    def add(self, record: Record) -> None:
-        """Keep a Record; the oldest one leaves."""
-        self._encoded.appendleft(_encode(record))
+    def add(self, record: Record, body: bytes) -> None:
+        """Keep a Record, of which `body` is the JSON; the oldest one leaves."""
+        self._encoded.appendleft(body)
 
     def newest(
         self,

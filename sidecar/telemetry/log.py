@@ -70,14 +70,17 @@ class LogWriter:
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
-    def exchange(self, record: Record) -> None:
-        """Queue the line of one finished exchange."""
+    def exchange(self, record: Record, body: bytes) -> None:
+        """Queue the line of one finished exchange; `body`: it as JSON."""
         if not self._takes_exchanges:
             return
         # Made here and not by the thread: it is hot now, and would be kept alive for nothing.
-        make = lines.json_exchange if self._is_json else lines.text_exchange
+        now = self._time()
         try:
-            self._put(make(self._time(), record))
+            if self._is_json:
+                self._put(lines.json_exchange(now, record, body))
+            else:
+                self._put(lines.text_exchange(now, record))
         except Exception:
             self._drop("not_encodable", 1)
 

@@ -16,10 +16,15 @@ from sidecar.admin.pages import Sources
 from sidecar.core.address import Address
 from sidecar.core.records import Record
 from sidecar.telemetry.ledger import Ledger
+from sidecar.telemetry.lines import encoded
 from sidecar.telemetry.live import Ring
 from sidecar.telemetry.prometheus import Collector
 
 _NewRecord = Callable[..., Record]
+
+
+def keep(ring: Ring, record: Record) -> None:
+    ring.add(record, encoded(record))
 
 
 def _sources() -> Sources:
@@ -105,8 +110,8 @@ def test_streams_upstreams_and_config_are_what_their_sources_say() -> None:
 def test_exchanges_are_records_newest_first(new_record: _NewRecord) -> None:
     ring = Ring()
     for number in range(60):
-        ring.add(new_record(request_id=f"req-{number}"))
-    ring.add(new_record(request_id="req-cut", outcome="truncated"))
+        keep(ring, new_record(request_id=f"req-{number}"))
+    keep(ring, new_record(request_id="req-cut", outcome="truncated"))
     sources = replace(_sources(), exchanges=ring.newest)
     _, body, content_type = _get(sources, "/exchanges")
     assert content_type == "application/json"

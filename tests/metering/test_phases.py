@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.core.records import Phases
-from sidecar.metering.phases import PHASES, Marks, phases_s
+from sidecar.metering.phases import PHASES, Marks, phases_ms, phases_s
 
 
 def told(marks: Marks, ended_at: float) -> dict[str, float]:
@@ -61,3 +62,25 @@ def test_an_answer_before_the_upload_is_whole_takes_nothing_back() -> None:
     marks = Marks(0.0, received_at=1.0, connected_at=1.0, sent_at=9.0, headers_at=4.0)
     spent = told(marks, 10.0)
     assert (spent["send"], spent["provider_wait"], spent["tail"]) == (8, 0, 1)
+
+
+IN_ORDER = st.lists(st.floats(100, 200), min_size=5, max_size=5).map(sorted)
+
+
+@given(IN_ORDER)
+def test_the_short_way_says_what_the_long_one_says(moments: list[float]) -> None:
+    received, connected, sent, headers, ended = moments
+    marks = Marks(
+        100.0, received_at=received, connected_at=connected, sent_at=sent, headers_at=headers
+    )
+    told = msgspec.structs.astuple(phases_ms(marks, ended))
+    assert told == pytest.approx([spent * 1e3 for spent in phases_s(marks, ended)], abs=0.0006)
+    assert sum(told) == pytest.approx((ended - 100.0) * 1e3, abs=1)
+
+
+@given(st.lists(MOMENT, min_size=9, max_size=9), st.floats(100, 300), st.booleans())
+def test_the_milliseconds_add_up_too(
+    marks: list[float | None], ended_at: float, is_stream: bool
+) -> None:
+    told = phases_ms(Marks(100.0, *marks, is_stream=is_stream), ended_at)
+    assert sum(msgspec.structs.astuple(told)) == pytest.approx((ended_at - 100.0) * 1e3, abs=1)

@@ -25,7 +25,7 @@ def _desk(
     emitted: list[Record], now: float = 100.0, wall: float = 1_700_000_000.25
 ) -> TelemetryDesk:
     ledger = Ledger(["openai"])
-    fanout = Fanout([("list", emitted.append)], ledger.drop)
+    fanout = Fanout([("list", lambda record, _: emitted.append(record))], ledger.drop)
     return TelemetryDesk(ledger, fanout, lambda: now, lambda: wall, "sc-")
 
 

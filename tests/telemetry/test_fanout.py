@@ -15,8 +15,8 @@ def test_every_sink_gets_the_record_in_order(new_record: _NewRecord) -> None:
     record = new_record()
     fanout = Fanout(
         [
-            ("exchanges", lambda given: seen.append(("exchanges", given))),
-            ("log", lambda given: seen.append(("log", given))),
+            ("exchanges", lambda given, _: seen.append(("exchanges", given))),
+            ("log", lambda given, _: seen.append(("log", given))),
         ],
         lambda signal, reason: None,
     )
@@ -28,11 +28,11 @@ def test_a_sink_that_raises_is_counted_and_the_next_one_is_served(new_record: _N
     seen: list[Record] = []
     lost: list[tuple[str, str]] = []
 
-    def broken(record: Record) -> None:
+    def broken(record: Record, body: bytes) -> None:
         raise RuntimeError("no more room")
 
     fanout = Fanout(
-        [("exchanges", broken), ("log", seen.append)],
+        [("exchanges", broken), ("log", lambda given, _: seen.append(given))],
         lambda signal, reason: lost.append((signal, reason)),
     )
     fanout.emit(new_record())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.records import Attempt, Record
+from sidecar.core.records import Attempt, ErrorTold, Record
 from sidecar.core.secret import Secret
 from sidecar.telemetry import lines
 
@@ -19,9 +19,13 @@ _TS = 1_795_435_200.1239
 _ANY_TEXT = st.text(st.characters(), max_size=400)
 
 
+def _line(record: Record) -> bytes:
+    return lines.json_exchange(_TS, record, lines.encoded(record))
+
+
 def test_a_json_line_is_time_level_event_and_every_field(new_record: _NewRecord) -> None:
     record = new_record()
-    line = lines.json_exchange(_TS, record)
+    line = _line(record)
     assert line.endswith(b"}\n")
     fields = json.loads(line)
     assert list(fields) == ["ts", "level", "event", *Record.__struct_fields__]
@@ -40,10 +44,13 @@ def test_no_text_breaks_a_line_or_reaches_the_terminal_raw(
     record = new_record(
         path=path, request_id=request_id, attempts=(Attempt(upstream, None, None, 1.0),)
     )
-    for line in (lines.json_exchange(_TS, record), lines.text_exchange(_TS, record)):
+    for line in (
+        _line(record),
+        lines.text_exchange(_TS, record),
+    ):
         assert line.decode()[:-1].isprintable()
         assert line.endswith(b"\n")
-    fields = json.loads(lines.json_exchange(_TS, record))
+    fields = json.loads(_line(record))
     for text in (fields["path"], fields["request_id"], fields["attempts"][0]["upstream"]):
         assert text.isprintable()
         assert len(text) <= 256
@@ -57,7 +64,7 @@ def test_the_short_way_and_the_careful_way_write_the_same(
 ) -> None:
     record = new_record(path="/" + "a" * length)
     careful = lines.json_event(_TS, "info", "exchange", msgspec.structs.asdict(record))
-    assert json.loads(lines.json_exchange(_TS, record)) == json.loads(careful)
+    assert json.loads(_line(record)) == json.loads(careful)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +85,7 @@ def test_what_cannot_be_printed_is_spelled_out(
     new_record: _NewRecord, sent: str, shown: str
 ) -> None:
     record = new_record(path=sent)
-    assert json.loads(lines.json_exchange(_TS, record))["path"] == shown
+    assert json.loads(_line(record))["path"] == shown
     assert shown.encode() in lines.text_exchange(_TS, record)
 
 
@@ -131,3 +138,8 @@ def test_an_event_carries_its_fields_in_both_formats() -> None:
         "2026-11-23T12:00:00.123Z warning listening address=127.0.0.1:8484"
         ' why="two words" count=3 level="not this one" names=["a","b"] key=[redacted]\n'
     )
+
+
+def test_an_error_has_its_class_in_strange_lines_too(new_record: _NewRecord) -> None:
+    record = new_record(error=ErrorTold("server", None, None, "\u202e no"))
+    assert json.loads(_line(record))["error"]["class"] == "server"

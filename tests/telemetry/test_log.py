@@ -15,9 +15,14 @@ from pathlib import Path
 import pytest
 
 from sidecar.core.records import Record
+from sidecar.telemetry.lines import encoded
 from sidecar.telemetry.log import LogWriter
 
 _NewRecord = Callable[..., Record]
+
+
+def log(writer: LogWriter, record: Record) -> None:
+    writer.exchange(record, encoded(record))
 
 
 @pytest.fixture
@@ -73,7 +78,7 @@ def test_lines_arrive_in_order_and_whole(
 ) -> None:
     writer = _writer(pipe[1], lost)
     for number in range(150):
-        writer.exchange(new_record(request_id=f"req-{number}"))
+        log(writer, new_record(request_id=f"req-{number}"))
     writer.event("info", "draining", seconds=3)
     # More than a pipe holds, so somebody has to read while it is written.
     read: list[bytes] = []
@@ -93,7 +98,7 @@ def test_a_line_does_not_wait_for_the_next(
     writer = _writer(pipe[1], lost)
     began = time.monotonic()
     for _ in range(2):
-        writer.exchange(new_record())
+        log(writer, new_record())
         assert os.read(pipe[0], 65536).endswith(b"}\n")
     assert time.monotonic() - began < 2
     writer.close(5)
@@ -106,7 +111,7 @@ def test_a_full_pipe_holds_up_nobody_and_every_line_is_written_or_counted(
     writer = _writer(pipe[1], lost, queue_lines=10)
     began = time.monotonic()
     for number in range(100):
-        writer.exchange(new_record(request_id=f"req-{number}"))
+        log(writer, new_record(request_id=f"req-{number}"))
     assert time.monotonic() - began < 2
     # Ten are queued; ten more, if the thread was quick enough to take the first away.
     assert 80 <= lost["queue_full"] <= 90
@@ -125,7 +130,7 @@ def test_a_descriptor_that_does_not_block_is_waited_for(
     stuffing = _fill(pipe[1])
     os.set_blocking(pipe[1], False)
     writer = _writer(pipe[1], lost)
-    writer.exchange(new_record())
+    log(writer, new_record())
     time.sleep(0.1)
     left = stuffing
     while left:
@@ -142,9 +147,9 @@ def test_a_reader_who_is_gone_costs_lines_and_nothing_else(
     os.close(read_fd)
     writer = _writer(write_fd, lost)
     for _ in range(70):
-        writer.exchange(new_record())
+        log(writer, new_record())
     _until(lambda: lost["write_failed"] == 70)
-    writer.exchange(new_record())
+    log(writer, new_record())
     writer.close(5)
     assert lost == {"write_failed": 71}
 
@@ -156,7 +161,7 @@ if sys.platform == "linux":  # other systems have no such device
     ) -> None:
         writer = _writer(os.open("/dev/full", os.O_WRONLY), lost)
         for _ in range(3):
-            writer.exchange(new_record())
+            log(writer, new_record())
         writer.close(5)
         assert lost == {"write_failed": 3}
 
@@ -165,7 +170,7 @@ def test_without_standard_output_lines_are_counted(
     lost: Counter[str], new_record: _NewRecord
 ) -> None:
     writer = _writer(None, lost)
-    writer.exchange(new_record())
+    log(writer, new_record())
     writer.close(5)
     assert lost == {"write_failed": 1}
 
@@ -176,7 +181,7 @@ def test_closing_waits_no_longer_than_it_was_told(
     _fill(pipe[1])
     writer = _writer(pipe[1], lost)
     for _ in range(100):
-        writer.exchange(new_record())
+        log(writer, new_record())
     began = time.monotonic()
     writer.close(0.2)
     assert time.monotonic() - began < 2
@@ -190,7 +195,7 @@ def test_after_the_close_lines_are_counted(
 ) -> None:
     writer = _writer(pipe[1], lost)
     writer.close(5)
-    writer.exchange(new_record())
+    log(writer, new_record())
     assert lost == {"queue_full": 1}
 
 
@@ -198,7 +203,7 @@ def test_the_level_decides_what_is_written(
     pipe: tuple[int, int], lost: Counter[str], new_record: _NewRecord
 ) -> None:
     writer = _writer(pipe[1], lost, level="warning")
-    writer.exchange(new_record())
+    log(writer, new_record())
     writer.event("info", "listening")
     writer.event("warning", "slow")
     writer.event("error", "broken")
@@ -217,7 +222,7 @@ def test_one_line_that_cannot_be_made_is_lost_alone(
 
     writer = _writer(pipe[1], lost)
     writer.event("info", "odd", what=Unspeakable())
-    writer.exchange(new_record())
+    log(writer, new_record())
     writer.close(5)
     assert len(_read_all(pipe[0]).splitlines()) == 1
     assert lost == {"not_encodable": 1}
@@ -226,6 +231,7 @@ def test_one_line_that_cannot_be_made_is_lost_alone(
 _DISK_FILLS_AND_IS_CLEARED = """
 import os, resource, sys, time
 from collections import Counter
+from sidecar.telemetry.lines import encoded
 from sidecar.telemetry.log import LogWriter
 
 lost = Counter()
@@ -287,7 +293,7 @@ def test_queueing_costs_the_caller_next_to_nothing(
     for _ in range(20):
         began = time.perf_counter()
         for _ in range(100):
-            writer.exchange(record)
+            log(writer, record)
         best_s = min(best_s, (time.perf_counter() - began) / 100)
         time.sleep(0.01)
     writer.close(5)
