@@ -105,7 +105,8 @@ def _route(exchange: Exchange, desk: Desk) -> Refusal | None:
         if target.refuses_signed and any(v.startswith(_SIGNED) for _, v in head.credentials):
             return Refusal(Reason.BAD_REQUEST, _WHY_NOT_SIGNED)
         exchange.target = target
-        exchange.operation = operation_of(head.method, head.path)
+        if target.dialect != "generic":
+            exchange.operation = operation_of(head.method, head.path)
         exchange.route = routed.route
         exchange.upstream_target = routed.target
         desk.begin(exchange)

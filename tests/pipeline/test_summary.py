@@ -272,3 +272,18 @@ async def test_no_key_is_told_that_a_provider_repeats() -> None:
     assert record.error is not None
     assert record.error.message == "no such key: [redacted], nor [redacted]"
     assert record.error.code == "[redacted]"
+
+
+async def test_of_a_generic_upstream_only_bytes_and_times_are_told() -> None:
+    header, sent = sized(b'{"model":"m","stream":true}')
+    desk = ListDesk()
+    wire = ScriptedWire(Read(response(200, EVENTS, CHUNKED), CONTENT + DONE, True))
+    await handle(
+        inbound(header, body=sent),
+        RecordingClient(),
+        plan(ScriptedUpstream(wire), dialect="generic", replay_limit=999),
+        desk,
+    )
+    [record] = desk.records
+    assert (record.outcome, record.response_bytes) == ("ok", len(CONTENT + DONE))
+    assert (record.operation, record.stream, record.usage, record.ttft_ms) == (None,) * 4
