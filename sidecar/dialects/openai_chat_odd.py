@@ -104,8 +104,10 @@ def _piece(facts: Facts, piece: dict[str, Any]) -> int:
         found = _parts(facts, content)
     if piece.get("reasoning_content") or piece.get("reasoning"):
         found |= REASONING
-    if calls := piece.get("tool_calls") or piece.get("function_call"):
+    if calls := piece.get("tool_calls"):
         found |= _called(calls)
+    elif call := piece.get("function_call"):
+        found |= _called({"function": call})
     if piece.get("refusal"):
         found |= REFUSAL
     audio = piece.get("audio")
@@ -135,7 +137,7 @@ def _called(calls: object) -> int:
     """A name or a piece of arguments; the opening of an empty call is neither."""
     for call in calls if isinstance(calls, list) else [calls]:
         if type(call) is dict:
-            function = call.get("function") if "function" in call else call
+            function = call.get("function")
             if type(function) is dict and (function.get("name") or function.get("arguments")):
                 return TOOL_CALL
     return NOTHING

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.facts import CONTENT, Facts
+from sidecar.core.facts import CONTENT, NOTHING, TOOL_CALL, Facts
 from sidecar.dialects import openai_chat_odd
 from sidecar.dialects.openai_chat import OpenAiChat
 
@@ -104,3 +106,10 @@ def test_a_list_of_parts_is_read() -> None:
     data = b'{"choices":[{"delta":{"content":[{"type":"text","text":"abc"}]}}]}'
     assert openai_chat_odd.read_event(facts, data) == CONTENT
     assert facts.text_chars == 3
+
+
+def test_an_old_function_call_has_its_name_beside_it() -> None:
+    """Found by the property above: one reader looked for it a level deeper."""
+    for call, kind in (({"name": "f"}, TOOL_CALL), ({"function": {"name": "f"}}, NOTHING)):
+        body = json.dumps({"choices": [{"message": {"function_call": call, "audio": {}}}]}).encode()
+        assert openai_chat_odd.read_whole(Facts(is_complete=True), body) == kind
