@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test run lint bench fuzz audit docs prices clean
+.PHONY: help demo test run lint bench fuzz collector audit docs prices clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ bench: $(VENV)/.dev  ## CPU, latency and memory beside a plain relay, in the sam
 
 fuzz: $(VENV)/.dev  ## 100,000 damaged exchanges; ARGS="--seed 7 --exchanges 1000", or --only 123
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+collector: $(VENV)/.dev  ## OTLP against the real OpenTelemetry Collector; needs Go to build it, once
+	$(BIN)/python -m tests.collector
 
 audit: $(VENV)/bin/python  ## known faults of what an installation brings; asks the network
 	rm -rf $(VENV)/audited

@@ -7,12 +7,9 @@ Must not know: what any of them decides. Only here are clock and chance read for
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import os
+import random
 import secrets
-import signal
-import sys
 import time
 import traceback
 from collections.abc import Coroutine, Iterator
@@ -20,7 +17,6 @@ from collections.abc import Coroutine, Iterator
 from sidecar import __version__, plan
 from sidecar.admin import server as admin_server
 from sidecar.admin.pages import Sources
-from sidecar.core.address import Address
 from sidecar.core.outcome import Reason, Refusal
 from sidecar.core.records import Record
 from sidecar.net import aio
@@ -34,26 +30,23 @@ from sidecar.pipeline.settle import settle
 from sidecar.pipeline.watch import TICK_S
 from sidecar.settings import show
 from sidecar.settings.schema import Settings
+from sidecar.settings.telemetry import BOTH, SIGNALS
+from sidecar.telemetry.convention_books import ConventionBooks
 from sidecar.telemetry.desk import TelemetryDesk
+from sidecar.telemetry.exports import Exports
 from sidecar.telemetry.fanout import Fanout
+from sidecar.telemetry.labels import ModelNames
 from sidecar.telemetry.lag import LagWatcher
 from sidecar.telemetry.ledger import Ledger
 from sidecar.telemetry.live import Ring
-from sidecar.telemetry.log import LogWriter, open_stdout
+from sidecar.telemetry.log import LogWriter
+from sidecar.telemetry.page import Pages
 from sidecar.telemetry.prometheus import Collector
+from sidecar.telemetry.tracing import Tracing
 
-# A busy thread of Python else holds the interpreter for 5 ms while streams wait; with this value
-# the wake-up of the loop was measured at 0.9 ms (median, 2026-11).
-_SWITCH_INTERVAL_S = 0.0005
-# Nothing on the hot path makes cycles; the collector only has to find the rare ones.
-_GC_THRESHOLDS = (50_000, 20, 50)
-_LOG_FLUSH_S = 2.0
 READY = "ready"
 _CALLERS_EVERY = 3
 """Callers are looked at on every third tick: their limits are seconds, and they are many."""
-_ENDING_SIGNALS = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
-]
 _DESCRIPTORS_BESIDE = 64
 """Log, libraries, the admin port and its callers."""
 
@@ -73,12 +66,30 @@ class App:
         self.log = log
         self._ledger = ledger
         self._ring = Ring()
+        telemetry = settings.telemetry
+        origins = {upstream.name: upstream.url for upstream in settings.upstreams}
+        is_tls = settings.listen.tls is not None
+        self._exports = Exports(telemetry, origins, is_tls, ledger.drop)
+        conventions = None
+        if telemetry.speaks_conventions:
+            requested = ModelNames(telemetry.metrics.models_max, (), _not_told)
+            conventions = ConventionBooks(origins, ledger.models, requested, is_tls)
         fanout = Fanout(
             (("exchanges", self._ring.add), ("log", log.exchange)),
             lambda signal_name, reason: ledger.drop(signal_name, reason),
         )
         id_prefix = f"sc-{secrets.token_hex(6)}-"
-        self._desk = TelemetryDesk(ledger, fanout, time.monotonic, time.time, id_prefix)
+        self._desk = TelemetryDesk(
+            ledger,
+            fanout,
+            time.monotonic,
+            time.time,
+            id_prefix,
+            Tracing(self._exports.sampling, random.getrandbits),
+            conventions,
+            self._exports.traced,
+            has_examples=telemetry.metrics.exemplars,
+        )
         self._upstreams: dict[str, HttpUpstream] = {}
         listen = settings.listen
         self._listener = Listener(
@@ -88,8 +99,17 @@ class App:
             Limits(self._room(descriptors), listen.timeouts),
         )
         self._lag = LagWatcher(ledger.note_lag)
+        self._pages = Pages(
+            ledger,
+            self._desk.states,
+            self._connections,
+            __version__,
+            lambda: settings.hash,
+            conventions,
+        )
+        scrapes_conventions = telemetry.metrics.semconv == BOTH
         self._collector = Collector(
-            ledger, self._desk.states, self._connections, __version__, lambda: settings.hash
+            lambda: self._pages.page("scrape", scrapes_conventions), self._desk.count_running
         )
         self._readiness = "starting"
         self._draining: asyncio.Task[None] | None = None
@@ -97,8 +117,10 @@ class App:
         self._loaded_at = self._desk.started_at(time.monotonic())
         self._ticking: asyncio.TimerHandle | None = None
         self._admin: admin_server.AdminPort | None = None
+        self._scrape: admin_server.AdminPort | None = None
         self.data_address = settings.listen.address
         self.admin_address = settings.admin.address
+        self.scrape_address = settings.scrape.address
 
     async def start(self) -> None:
         """Listen on both ports. Raises StartError."""
@@ -113,9 +135,15 @@ class App:
         context = None if tls is None else server_context(tls)
         self._admin = await admin_server.start(self.settings.admin.address, self._sources())
         self.admin_address = self._admin.addresses[0]
+        if self.settings.scrape.address is not None:
+            self._scrape = await admin_server.start_scrape(
+                self.settings.scrape.address, self._sources()
+            )
+            self.scrape_address = self._scrape.addresses[0]
         self.data_address = await self._listener.bind(self.settings.listen.address, context)
         loop = asyncio.get_running_loop()
         self._lag.start(loop)
+        self._exports.start(lambda: self._pages.page("otlp"), self._desk.count_running)
         self._tick()
         self._readiness = READY
         self.log.event(
@@ -128,7 +156,24 @@ class App:
             config_hash=self.settings.hash,
             upstreams=[u.name for u in self.settings.upstreams],
             loop=type(loop).__module__.partition(".")[0],
+            **({} if self.scrape_address is None else {"scrape": str(self.scrape_address)}),
+            **self._sends(),
         )
+        for warning in self.settings.warnings:
+            self.log.event("warning", "configuration", what=str(warning))
+
+    def _sends(self) -> dict[str, object]:
+        """Where telemetry goes, for whoever wonders which of many settings won."""
+        telemetry = self.settings.telemetry
+        channels = {signal: telemetry.channel(signal) for signal in SIGNALS}
+        sends: dict[str, object] = {
+            signal: f"{channel.protocol} {channel.url}"
+            for signal, channel in channels.items()
+            if channel is not None
+        }
+        if "traces" in sends:
+            sends["sample_ratio"] = telemetry.traces.sample_ratio
+        return sends
 
     def _room(self, descriptors: int | None) -> int:
         """How many callers there is room for. Out of descriptors, nobody is let in at all, and
@@ -181,8 +226,10 @@ class App:
             self._ticking.cancel()
         for upstream in self._upstreams.values():
             await upstream.close()
-        if self._admin is not None:
-            await self._admin.close()
+        await self._exports.close()
+        for port in (self._admin, self._scrape):
+            if port is not None:
+                await port.close()
         if had_started:
             self.log.event("info", "stopped")
 
@@ -218,7 +265,16 @@ class App:
         self._ticks += 1
         if self._ticks % _CALLERS_EVERY == 0:
             self._listener.tick(now)
+            for name, trouble in self._exports.news():
+                self._tell_trouble(name, trouble)
         self._ticking = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def _tell_trouble(self, name: str, trouble: str | None) -> None:
+        if trouble is None:
+            self.log.event("info", "export_works_again", signal=name)
+        else:
+            hint = "telemetry_dropped_total counts what is lost"
+            self.log.event("warning", "export_fails", signal=name, why=trouble, hint=hint)
 
     # --- what the admin port shows ---
 
@@ -282,109 +338,17 @@ class App:
         }
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status. Raises StartError."""
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    descriptors = _raise_descriptor_limit()
-    ledger = Ledger(upstream.name for upstream in settings.upstreams)
-    log = LogWriter(
-        open_stdout(),
-        lambda reason, count: ledger.drop("log", reason, count),
-        settings.log.format,
-        settings.log.level,
-    )
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_main(settings, log, ledger, descriptors))
-    finally:
-        log.close(_LOG_FLUSH_S)
-    return 0
-
-
-async def _main(
-    settings: Settings, log: LogWriter, ledger: Ledger, descriptors: int | None
-) -> None:
-    app = App(settings, log, ledger, descriptors)
-    asked, pressed = asyncio.Event(), asyncio.Event()
-
-    def on_signal() -> None:
-        (pressed if asked.is_set() else asked).set()
-
-    loop = asyncio.get_running_loop()
-    for number in _ENDING_SIGNALS:
-        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers here
-            loop.add_signal_handler(number, on_signal)
-    try:
-        await app.start()
-        if sys.stderr.isatty():
-            tls = settings.listen.tls is not None
-            print(greeting(app.data_address, app.admin_address, tls), file=sys.stderr)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
-        await asked.wait()
-        await _let_end(app, pressed)
-    finally:
-        await app.stop()
-
-
-async def _let_end(app: App, pressed: asyncio.Event) -> None:
-    """Drain, unless a second signal comes."""
-    if hasattr(signal, "SIGHUP"):
-        # Whoever hangs up now changes nothing.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
-    draining = app.begin_drain()
-    if app.in_flight and sys.stderr.isatty():
-        print(
-            f"waiting for {app.in_flight} requests in flight, at most"
-            f" {app.settings.shutdown.drain_s:g} s; Ctrl-C again ends at once",
-            file=sys.stderr,
-        )
-    hurried = asyncio.create_task(pressed.wait(), name="second signal")
-    await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
-    hurried.cancel()
-
-
-def greeting(data: Address, admin: Address, is_tls: bool) -> str:
-    """For a person at a terminal; the log says the same to machines."""
-    operators = f"operator's port {_reached(admin, is_tls=False)}"
-    first = f"sidecar {__version__} listens on {_reached(data, is_tls)} ({operators})"
-    if data.is_unix:
-        return f"{first}\nCtrl-C ends."
-    url = _reached(data, is_tls)
-    return (
-        f"{first}\n"
-        f"  export OPENAI_BASE_URL={url}/v1\n"
-        f"  export ANTHROPIC_BASE_URL={url}\n"
-        "`sidecar env` has the variables of every SDK; Ctrl-C ends."
+def ledger_of(settings: Settings) -> Ledger:
+    """Empty books for what is configured."""
+    models = [rule.match.model for rule in settings.routes]
+    return Ledger(
+        [upstream.name for upstream in settings.upstreams],
+        settings.telemetry.labels,
+        settings.telemetry.metrics.models_max,
+        [model for model in models if model is not None and "*" not in model],
+        has_prices=settings.prices.table is not None,
     )
 
 
-def _reached(address: Address, is_tls: bool) -> str:
-    return str(address) if address.is_unix else f"http{'s' if is_tls else ''}://{address}"
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed; SIDECAR_LOOP=asyncio asks for the standard one."""
-    if os.environ.get("SIDECAR_LOOP") == "asyncio":
-        return None
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.Loop
-
-
-def _raise_descriptor_limit() -> int | None:
-    """Two descriptors a stream: the usual soft limit of 1,024 ends at 500 of them. How many there
-    may be now; None: without end, or unknown."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else soft
+def _not_told() -> None:
+    """The same name is counted where it is the label `model`."""

@@ -127,11 +127,11 @@ def _tell(error: SidecarError) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from sidecar import app
+    from sidecar import process
     from sidecar.settings.load import find, load
 
     path = find(arguments.config, os.environ)
-    return app.run(load(path, sets=arguments.set, to=arguments.to, env=os.environ))
+    return process.run(load(path, sets=arguments.set, to=arguments.to, env=os.environ))
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -140,11 +140,13 @@ def _check(arguments: argparse.Namespace) -> int:
     status = DONE
     for path in arguments.files:
         try:
-            load(path, env=os.environ)
+            settings = load(path, env=os.environ)
         except ConfigError as error:
             _tell(error)
             status = PROBLEM
         else:
+            for warning in settings.warnings:
+                print(f"{warning} (a warning)", file=sys.stderr)
             print(f"{path}: ok")
     return status
 

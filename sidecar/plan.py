@@ -36,6 +36,7 @@ def build(settings: Settings, upstreams: Mapping[str, Upstream]) -> Plan:
                 upstreams[u.name],
                 refuses_signed=u.provider == "aws.bedrock" and u.api_key is None,
                 asks_usage=u.usage == "ask" and u.provider not in TELL_ANYWAY,
+                propagate=u.propagate,
             )
             for u in settings.upstreams
         },
@@ -44,6 +45,13 @@ def build(settings: Settings, upstreams: Mapping[str, Upstream]) -> Plan:
         tokens=None if auth is None else tuple(t.reveal().encode("latin-1") for t in auth.tokens),
         max_request_body_bytes=listen.max_request_body_bytes,
         stall_after_s=settings.telemetry.stall_after_s,
+        reveals_id="request_id" in listen.reveal,
+        reveals_timing="server_timing" in listen.reveal,
+        captures_bytes=(
+            settings.telemetry.traces.capture_content_bytes
+            if settings.telemetry.sends_traces
+            else None
+        ),
         prices=None if settings.prices.table is None else PriceBook(settings.prices.table),
         hash=settings.hash,
     )

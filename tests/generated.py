@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sidecar.core import deviations
-from sidecar.telemetry import names
+from sidecar.telemetry import reference
 
 ROOT = Path(__file__).parent.parent
 _BEGIN = "<!-- deviations: made by `make docs` from sidecar/core/deviations.py -->\n"
@@ -19,7 +19,7 @@ def expected() -> dict[Path, str]:
     _, _, after = rest.partition(_END)
     return {
         readme: f"{before}{_BEGIN}{deviations.markdown()}{_END}{after}",
-        ROOT / "docs" / "metrics.md": names.markdown(),
+        ROOT / "docs" / "metrics.md": reference.markdown(),
     }
 
 

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import sidecar
-from sidecar.app import App, greeting
+from sidecar.app import App
 from sidecar.core.address import Address
 from sidecar.core.errors import StartError
 from sidecar.lab import mock
@@ -225,15 +225,3 @@ async def test_a_taken_port_is_one_sentence(taken: str) -> None:
         with pytest.raises(StartError, match=rf"^{taken}\.address {address}: "):
             async with running(f"{taken}.address={address}"):
                 pass
-
-
-def test_a_person_is_told_how_to_reach_it() -> None:
-    admin = Address("127.0.0.1", 8486)
-    plain = greeting(Address("127.0.0.1", 8484), admin, is_tls=False)
-    assert "export OPENAI_BASE_URL=http://127.0.0.1:8484/v1\n" in plain
-    assert "operator's port http://127.0.0.1:8486" in plain
-    tls = greeting(Address("localhost", 8484), admin, is_tls=True)
-    assert "export ANTHROPIC_BASE_URL=https://localhost:8484\n" in tls
-    unix = greeting(Address("", 0, "/run/s.sock"), admin, is_tls=False)
-    assert "listens on unix:/run/s.sock (operator's port" in unix
-    assert "export" not in unix

@@ -22,6 +22,7 @@ from sidecar.core.secret import Secret
 
 MAX_EXCHANGES: Final = 1000
 _DEFAULT_EXCHANGES: Final = 50
+_FOR_SCRAPERS: Final = frozenset({"/metrics", "/livez", "/readyz"})
 STALLED_S: Final = 5.0
 """The event loop is later than this: only a restart will help."""
 
@@ -33,8 +34,8 @@ _Handler = Callable[[web.Request], Awaitable[web.Response]]
 class Sources:
     """Where the pages get their figures."""
 
-    metrics: Callable[[str | None], Awaitable[tuple[bytes, str]]]
-    """Accept header -> (body, content type)."""
+    metrics: Callable[[str | None, str | None], Awaitable[tuple[bytes, str, bool]]]
+    """(Accept, Accept-Encoding) -> (body, content type, whether it is gzip)."""
     exchanges: Callable[[int, str | None, str | None, str | None], Sequence[Record]]
     """(limit, outcome, any id, model) -> newest first."""
     streams: Callable[[], Sequence[Row]]
@@ -56,6 +57,11 @@ class Sources:
 def actions(sources: Sources) -> dict[str, tuple[_Handler, str]]:
     """path -> (what does it, what it does). All are asked for with POST, and with nothing else."""
     return {"/-/drain": (_Pages(sources).drain, "as SIGTERM, but the process stays")}
+
+
+def scrape_paths(sources: Sources) -> dict[str, tuple[_Handler, str]]:
+    """What the read-only port answers."""
+    return {path: row for path, row in paths(sources).items() if path in _FOR_SCRAPERS}
 
 
 def paths(sources: Sources) -> dict[str, tuple[_Handler, str]]:
@@ -87,8 +93,14 @@ class _Pages:
         return web.Response(text="\n".join(rows) + "\n")
 
     async def metrics(self, request: web.Request) -> web.Response:
-        body, content_type = await self._sources.metrics(request.headers.get(hdrs.ACCEPT))
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+        asked = request.headers
+        body, content_type, is_gzip = await self._sources.metrics(
+            asked.get(hdrs.ACCEPT), asked.get(hdrs.ACCEPT_ENCODING)
+        )
+        headers = {hdrs.CONTENT_TYPE: content_type}
+        if is_gzip:
+            headers[hdrs.CONTENT_ENCODING] = "gzip"
+        return web.Response(body=body, headers=headers)
 
     async def livez(self, request: web.Request) -> web.Response:
         lag_s = self._sources.loop_lag_s()

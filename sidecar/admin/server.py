@@ -38,9 +38,22 @@ class AdminPort:
 
 
 async def start(address: Address, sources: pages.Sources) -> AdminPort:
-    """Listen and serve. Raises StartError where the address cannot be had."""
+    """Listen and serve everything. Raises StartError where the address cannot be had."""
+    return await _start(address, _app(sources, address.is_unix), "admin")
+
+
+async def start_scrape(address: Address, sources: pages.Sources) -> AdminPort:
+    """Listen and serve what scrapers and probes read, to whoever asks. Raises StartError."""
+    app = web.Application(middlewares=[gate.make_gate(lambda: None, None, sources.failed)])
+    for path, (handler, _) in pages.scrape_paths(sources).items():
+        app.router.add_get(path, handler)
+    app.on_response_prepare.append(gate.dress)
+    return await _start(address, app, "scrape")
+
+
+async def _start(address: Address, app: web.Application, block: str) -> AdminPort:
     runner = web.AppRunner(
-        _app(sources, address.is_unix),
+        app,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=_SHUTDOWN_S,
@@ -49,7 +62,7 @@ async def start(address: Address, sources: pages.Sources) -> AdminPort:
     bound: list[Address] = []
     try:
         if address.path is not None:
-            await _listen_unix(runner, address)
+            await _listen_unix(runner, address, block)
             return AdminPort((address,), runner)
         for host in address.hosts:
             # Port 0: the second family gets the number that the system chose for the first.
@@ -58,7 +71,7 @@ async def start(address: Address, sources: pages.Sources) -> AdminPort:
                 bound.append(await _listen(runner, host, port))
             except OSError as problem:
                 if not bound or problem.errno not in _NO_SUCH_FAMILY:
-                    raise StartError(_sentence(address, problem)) from None
+                    raise StartError(_sentence(block, address, problem)) from None
     except BaseException:
         await runner.cleanup()
         raise
@@ -79,12 +92,12 @@ def _app(sources: pages.Sources, is_unix: bool) -> web.Application:
     return app
 
 
-async def _listen_unix(runner: web.AppRunner, address: Address) -> None:
+async def _listen_unix(runner: web.AppRunner, address: Address, block: str) -> None:
     assert address.path is not None
     try:
         await web.UnixSite(runner, address.path).start()
     except OSError as problem:
-        raise StartError(_sentence(address, problem)) from None
+        raise StartError(_sentence(block, address, problem)) from None
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> Address:
@@ -92,14 +105,15 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> Address:
     return Address(host, runner.addresses[-1][1])
 
 
-def _sentence(address: Address, problem: OSError) -> str:
+def _sentence(block: str, address: Address, problem: OSError) -> str:
     if problem.errno == errno.EADDRINUSE:
+        variable = " (or SIDECAR_ADMIN)" if block == "admin" else ""
         return (
-            f"admin.address {address}: the port is in use by another process;"
-            " stop that one, or set admin.address (or SIDECAR_ADMIN) to another port"
+            f"{block}.address {address}: the port is in use by another process;"
+            f" stop that one, or set {block}.address{variable} to another port"
         )
     if isinstance(problem, socket.gaierror) or problem.errno is None:
         why = "no such host"
     else:
         why = os.strerror(problem.errno).lower()
-    return f"admin.address {address}: cannot listen there ({why}); set it to another address"
+    return f"{block}.address {address}: cannot listen there ({why}); set it to another address"

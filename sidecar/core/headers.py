@@ -32,11 +32,17 @@ UPGRADE: Final = 13
 READ_TIMEOUT: Final = 14
 """`x-stainless-read-timeout`: how long the caller's SDK waits, in seconds."""
 
-CONTENT_ENCODING: Final = 15
-PROCESSING_MS: Final = 16
+TRACEPARENT: Final = 15
+"""The caller's span (W3C Trace Context)."""
+
+CONTENT_ENCODING: Final = 16
+PROCESSING_MS: Final = 17
 """How long the provider says that it took, in milliseconds."""
-UPSTREAM_ID: Final = 17
+UPSTREAM_ID: Final = 18
 """What the provider calls the request."""
+REQUESTS_LEFT: Final = 19
+"""How many requests the provider still allows in its window."""
+TOKENS_LEFT: Final = 20
 
 _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"connection": CONNECTION,
@@ -60,6 +66,7 @@ _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"anthropic-version": ANTHROPIC_VERSION,
     b"content-type": CONTENT_TYPE,
     b"x-stainless-read-timeout": READ_TIMEOUT,
+    b"traceparent": TRACEPARENT,
     b"content-encoding": CONTENT_ENCODING,
     b"openai-processing-ms": PROCESSING_MS,
     b"x-envoy-upstream-service-time": PROCESSING_MS,
@@ -67,7 +74,13 @@ _KIND_BY_NAME: Final[dict[bytes, int]] = {
     b"request-id": UPSTREAM_ID,
     b"apim-request-id": UPSTREAM_ID,
     b"x-amzn-requestid": UPSTREAM_ID,
+    b"x-ratelimit-remaining-requests": REQUESTS_LEFT,
+    b"anthropic-ratelimit-requests-remaining": REQUESTS_LEFT,
+    b"x-ratelimit-remaining-tokens": TOKENS_LEFT,
+    b"anthropic-ratelimit-tokens-remaining": TOKENS_LEFT,
 }
+TRACE_HEADERS: Final = frozenset({b"traceparent", b"tracestate", b"baggage"})
+"""What W3C Trace Context and Baggage put into a request."""
 _HINT_PREFIX: Final = b"x-sidecar-"
 # Names that a Connection header must not take away from us: removing them would change who is
 # spoken to, as whom, or where the body ends.

@@ -92,6 +92,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the provider calls the request, in a header."""
     response_id: str | None = None
     """What the provider calls the answer, in its body."""
+    trace_id: str | None = None
+    """Of the caller's trace, or of the one that began here; None: there is none that is kept."""
+    span_id: str | None = None
+    """Of our outermost span; None: none is made."""
     started_at: str
     """Wall clock at t0, RFC 3339 in UTC with milliseconds."""
     upstream: str | None
@@ -157,3 +161,5 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     response_bytes: int
     """Body bytes handed to the client, without framing; our own answers included."""
     config_hash: str | None
+    labels: dict[str, str] | None = None
+    """The values of `telemetry.labels`; None where none are configured."""

@@ -107,6 +107,24 @@ def recipe_for(
     return Recipe(interpret, WholeReader, coding, is_stream=False)
 
 
+class Both:
+    """Two readers of one answer; what the first finds is told."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Reader, second: Reader) -> None:
+        self._first = first
+        self._second = second
+
+    def feed(self, data: bytes) -> list[int]:
+        self._second.feed(data)
+        return self._first.feed(data)
+
+    def end(self) -> list[int]:
+        self._second.end()
+        return self._first.end()
+
+
 class _Unpacked:
     """A reader of an encoded body's copy. What cannot be unpacked is read no further."""
 

@@ -71,3 +71,32 @@ def operation_of(method: str, path: str) -> Operation | None:
         # A stored answer, whole or resumed: its tokens were counted when it was made.
         return FETCH_RESPONSE
     return None
+
+
+_TEMPLATE_BY_END: Final = {
+    "/chat/completions": "/v1/chat/completions",
+    "/completions": "/v1/completions",
+    "/responses": "/v1/responses",
+    "/messages": "/v1/messages",
+    "/embeddings": "/v1/embeddings",
+    "/converse": "/model/{model}/converse",
+    "/converse-stream": "/model/{model}/converse-stream",
+    "/invoke": "/model/{model}/invoke",
+    "/invoke-with-response-stream": "/model/{model}/invoke-with-response-stream",
+}
+
+
+@lru_cache(maxsize=1024)
+def route_template(method: str, path: str) -> str:
+    """The path of a known operation without the names in it, alike behind all gateways:
+    `/v1/chat/completions`, `/models/{model}:generateContent`; "" where none is known."""
+    if method == "GET":
+        return "/v1/responses/{response_id}" if _STORED_RESPONSE.search(path) else ""
+    for end, _ in _POST:
+        if path.endswith(end):
+            if end.startswith(":"):
+                return "/models/{model}" + end
+            if end.startswith(("/audio/", "/images/")):
+                return "/v1" + end
+            return _TEMPLATE_BY_END.get(end, end)
+    return ""

@@ -52,6 +52,7 @@ class Meter:
         "_longest_s",
         "_reader",
         "_stall_after_s",
+        "_taken",
         "_waiting",
         "facts",
         "first_answer_at",
@@ -84,6 +85,8 @@ class Meter:
         self.gap_counts = [0] * (len(GAP_BOUNDS_S) + 1)
         self.gap_sum_s = 0.0
         self._longest_s = -1.0
+        self._taken: tuple[list[int], float] | None = None
+        """Gaps that somebody has counted already."""
         self.stalls = 0
 
     def feed(self, data: bytes, now: float) -> None:
@@ -163,6 +166,14 @@ class Meter:
             self.gap_counts[0] += count - 1
             if self._longest_s < 0.0:
                 self._longest_s = 0.0
+
+    def take_gaps(self) -> tuple[list[int], float]:
+        """(gaps per bucket, their sum) since this was last asked."""
+        taken, self._taken = self._taken, (self.gap_counts.copy(), self.gap_sum_s)
+        if taken is None:
+            return self._taken
+        counts = [now - before for now, before in zip(self.gap_counts, taken[0], strict=True)]
+        return counts, self.gap_sum_s - taken[1]
 
     @property
     def longest_gap_s(self) -> float | None:

@@ -16,8 +16,9 @@ from typing import Final
 
 import httptools
 
-from sidecar.core.heads import SWITCHING, Framing, ResponseHead
+from sidecar.core.framing import Framing
 from sidecar.core.outcome import Reason
+from sidecar.core.response_heads import SWITCHING, ResponseHead
 from sidecar.pipeline.ports import Sink
 
 _MAX_HEAD_BYTES: Final = 256 * 1024

@@ -21,6 +21,7 @@ import aiohttp
 from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason
 from sidecar.core.secret import Secret
+from sidecar.core.trace import OwnTrace
 from sidecar.net.connector import Connector, request_template
 from sidecar.net.faults import CONNECT_ERRORS, reason_of_connect
 from sidecar.net.wire import PooledWire
@@ -110,11 +111,13 @@ class HttpUpstream:
             return "busy"
         return self._last_end
 
-    def head(self, head: RequestHead, target: str) -> bytes:
+    def head(self, head: RequestHead, target: str, trace: OwnTrace | None = None) -> bytes:
         """The request head to send: the caller's, addressed to this upstream."""
         if self._key_header is not None:
             target = drop_query_key(target)
-        message = head.for_upstream(self._target_prefix + target, self._authority, self._key_header)
+        message = head.for_upstream(
+            self._target_prefix + target, self._authority, self._key_header, trace
+        )
         if self._proxy_line:
             message = message[:-2] + self._proxy_line + b"\r\n"
         return message

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from sidecar.core.heads import ResponseHead
 from sidecar.core.outcome import Reason
+from sidecar.core.response_heads import ResponseHead
 from sidecar.net.connector import ClientConnection, Connector
 from sidecar.net.reader import ResponseReader
 from sidecar.pipeline.ports import Sink

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from sidecar.core.framing import Framing
 from sidecar.core.headers import UNREMOVABLE
-from sidecar.core.heads import Framing, RequestHead
+from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason, Refusal
 from sidecar.dialects.model import model_asked
 from sidecar.dialects.operations import operation_of

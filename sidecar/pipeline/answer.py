@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from sidecar.core.heads import UNREADABLE, Framing
+from sidecar.core.framing import Framing
+from sidecar.core.heads import UNREADABLE
 from sidecar.core.outcome import Reason, Refusal
 from sidecar.dialects.replies import dialect_of_path, error_body, error_headers
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import Desk
+from sidecar.pipeline.reveal import revealed
 
 _RETRYABLE = frozenset({408, 502, 503, 504})
 _INTERNAL = Refusal(Reason.INTERNAL_ERROR, "the sidecar failed; its log says how")
@@ -55,6 +57,9 @@ def answer(exchange: Exchange, refusal: Refusal, desk: Desk) -> None:
         lines.append("www-authenticate: Bearer")  # RFC 9110 §15.5.2 asks for it
     if refusal.retry_after_s is not None:
         lines.append(f"retry-after: {refusal.retry_after_s}")
+    plan = exchange.plan
+    if plan.reveals_id or plan.reveals_timing:
+        lines += revealed(exchange, desk.now()).decode("latin-1").splitlines()
     is_consumed = exchange.is_body_read or head.framing is Framing.NONE
     if not is_consumed or head is UNREADABLE or exchange.client.will_close:
         exchange.client.will_close = True

@@ -23,6 +23,7 @@ from sidecar.pipeline.tunnel import carry
 from sidecar.pipeline.upload import framed_whole, stream_up
 from sidecar.pipeline.watch import Watch
 from sidecar.policies.resend import Loss, is_effect_free, may_resend
+from sidecar.policies.sampling import FORWARD
 from sidecar.policies.timeouts import Rule, lowered
 
 _WORDS: Final = {
@@ -57,7 +58,7 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
         if isinstance(wire, Reason):
             if left_s is not None and desk.now() - began >= left_s:
                 wire = Reason.DEADLINE_EXCEEDED
-            _note(exchange, target, wire, desk.now() - began)
+            _note(exchange, target, wire, began, desk.now())
             return _refusal(target, wire)
         connect_wait_s = 0.0 if wire.is_reused else desk.now() - began
         exchange.ready_at += connect_wait_s
@@ -71,9 +72,9 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
             left = exchange.reason or left
             if exchange.client.has_stalled:
                 left = Reason.CLIENT_WRITE_STALL
-            _note(exchange, target, left, desk.now() - began)
+            _note(exchange, target, left, began, desk.now())
             raise
-        _note(exchange, target, reason, desk.now() - began)
+        _note(exchange, target, reason, began, desk.now())
         if reason is None:
             return None
         if relay.has_begun:
@@ -99,10 +100,12 @@ async def _exchange_with(
         ending = wire.receive(relay, head.method == "HEAD", head.wants_websocket)
         client.follow(wire)
         body = _body_for(exchange, target)
-        message = target.upstream.head(head, exchange.upstream_target)
+        own = None if target.propagate == FORWARD else desk.own_trace(exchange, target.propagate)
+        message = target.upstream.head(head, exchange.upstream_target, own)
         if exchange.is_replayable:
             wire.send(message + framed_whole(exchange, body))
             wire.mark_sent()
+            exchange.sent_at = wire.sent_at
             exchange.overhead_s = desk.now() - exchange.ready_at
             desk.overhead_request.add(exchange.overhead_s)
             if head.wants_websocket:
@@ -170,12 +173,15 @@ def _was_already_dead(exchange: Exchange, wire: Wire, desk: Desk) -> bool:
     )
 
 
-def _note(exchange: Exchange, target: Target, reason: Reason | None, duration_s: float) -> None:
+def _note(
+    exchange: Exchange, target: Target, reason: Reason | None, began: float, ended: float
+) -> None:
     status = exchange.upstream_status
     if reason is None and status is not None:
         reason = reason_of_status(status)
     word = None if reason is None else reason.value
-    exchange.attempts.append(Attempt(target.name, word, status, milliseconds(duration_s)))
+    exchange.attempts.append(Attempt(target.name, word, status, milliseconds(ended - began)))
+    exchange.attempt_starts.append(began)
 
 
 def _refusal(target: Target, reason: Reason) -> Refusal:

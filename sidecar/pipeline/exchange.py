@@ -11,12 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidecar.core.facts import Facts
-from sidecar.core.heads import RequestHead, ResponseHead
+from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason
 from sidecar.core.records import Attempt
+from sidecar.core.response_heads import ResponseHead
+from sidecar.core.trace import Trace
 from sidecar.core.units import milliseconds
 from sidecar.dialects.choose import Recipe
 from sidecar.dialects.operations import Operation
+from sidecar.dialects.words import Words
 from sidecar.metering.meter import Meter
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class Exchange:
         "answer_head",
         "answered_at",
         "asks_usage",
+        "attempt_starts",
         "attempted_at",
         "attempts",
         "blocked_s",
@@ -76,8 +80,10 @@ class Exchange:
         "status",
         "t0",
         "target",
+        "trace",
         "upstream_status",
         "upstream_target",
+        "words",
     )
 
     def __init__(self, inbound: Inbound, client: Client, plan: Plan, desk: Desk) -> None:
@@ -101,6 +107,10 @@ class Exchange:
         self.ready_at = inbound.read_at
         """The moment from which we could have sent: head and held body were in."""
         self.attempts: list[Attempt] = []
+        self.attempt_starts: list[float] = []
+        """When each of them began."""
+        self.trace: Trace | None = None
+        """Its place in a trace; None until somebody asks for it."""
         self.connection: str | None = None
         self.operation: Operation | None = None
         """What is asked for; None: nothing that is known."""
@@ -133,6 +143,8 @@ class Exchange:
         self.request_bytes = 0
         self.response_bytes = 0
         self.reason: Reason | None = None
+        self.words: Words | None = None
+        """What was said, where it is to be told."""
         self.is_begun = False
         self.asks_usage = False
         """We asked for usage where the caller did not: the event that tells it is withheld."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sidecar.metering.prices import PriceBook
 from sidecar.pipeline.ports import Upstream
-from sidecar.policies import routing, timeouts
+from sidecar.policies import routing, sampling, timeouts
 
 REPLAY_LIMIT_BYTES = 4 * 1024 * 1024
 """Request bodies up to this are read whole before they are sent, and can be sent again."""
@@ -32,6 +32,8 @@ class Target:
     its."""
     asks_usage: bool = False
     """Streams are made to report their usage."""
+    propagate: str = sampling.FORWARD
+    """What goes up of the caller's trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +50,10 @@ class Plan:
     stall_after_s: float = 2.0
     """A longer gap between two generated events is a stall."""
     prices: PriceBook | None = None
+    reveals_id: bool = False
+    """Answers bear `x-sidecar-request-id`."""
+    reveals_timing: bool = False
+    """Answers bear `server-timing`."""
+    captures_bytes: int | None = None
+    """Answers are kept up to this size, to be told with their spans."""
     replay_limit_bytes: int = REPLAY_LIMIT_BYTES

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 from sidecar.core.errors import SidecarError
 
 if TYPE_CHECKING:
-    from sidecar.core.heads import RequestHead, ResponseHead
+    from sidecar.core.heads import RequestHead
     from sidecar.core.outcome import Reason
+    from sidecar.core.response_heads import ResponseHead
+    from sidecar.core.trace import OwnTrace
     from sidecar.pipeline.exchange import Exchange
     from sidecar.pipeline.watch import WatchList
 
@@ -175,8 +177,9 @@ class Upstream(Protocol):
     async def connect(self, must_be_new: bool, within_s: float | None) -> Wire | Reason:
         """A connection from the pool, or a new one; a Reason if none can be had (in time)."""
 
-    def head(self, head: RequestHead, target: str) -> bytes:
-        """The request head to send for the caller's head and the target after routing."""
+    def head(self, head: RequestHead, target: str, trace: OwnTrace | None) -> bytes:
+        """The request head to send for the caller's head and the target after routing. `trace`:
+        what stands for the caller's trace headers; None: they go on as they came."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -211,6 +214,9 @@ class Desk(Protocol):
 
     def new_id(self) -> str:
         """A request id of ours."""
+
+    def own_trace(self, exchange: Exchange, propagate: str) -> OwnTrace | None:
+        """What the next attempt sends in place of the caller's trace headers; None: nothing."""
 
     def started_at(self, t0: float) -> str:
         """Wall-clock text of a monotonic moment."""

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 
-from sidecar.core.heads import SWITCHING, Framing, ResponseHead
+from sidecar.core.framing import Framing
 from sidecar.core.outcome import Reason
+from sidecar.core.response_heads import SWITCHING, ResponseHead
 from sidecar.dialects.ask import UsageWithheld
-from sidecar.dialects.choose import recipe_for
+from sidecar.dialects.choose import Both, recipe_for
 from sidecar.dialects.whole import MAX_BODY_BYTES
+from sidecar.dialects.words import Words
 from sidecar.metering.meter import Meter
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import Desk
+from sidecar.pipeline.reveal import revealed
 
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -184,7 +187,11 @@ class Relay:
         if head.framing is not Framing.NONE:
             self._attach(head)
         self._ends_with_connection = head.framing is Framing.EOF
-        return head.for_client(client.speaks_chunked, client.will_close)
+        plan = exchange.plan
+        extra = b""
+        if plan.reveals_id or plan.reveals_timing:
+            extra = revealed(exchange, self._now())
+        return head.for_client(client.speaks_chunked, client.will_close, extra)
 
     def _switch(self, head: ResponseHead) -> bytes:
         # An end of the connection is the tunnel's own: only a reset shows that it was cut.
@@ -212,8 +219,12 @@ class Relay:
                 and head.framing is not Framing.LENGTH
             ):
                 self._withheld = UsageWithheld()
+            reader, facts = recipe.make()
+            if (limit_bytes := exchange.plan.captures_bytes) is not None:
+                words = exchange.words = Words(limit_bytes)
+                reader = Both(reader, recipe._replace(interpret=lambda: words).make()[0])
             self._meter = exchange.meter = Meter(
-                *recipe.make(), exchange.t0, exchange.plan.stall_after_s
+                reader, facts, exchange.t0, exchange.plan.stall_after_s
             )
         else:
             self._kept = []

@@ -20,6 +20,7 @@ from sidecar.dialects.choose import Recipe
 from sidecar.dialects.model import model_asked
 from sidecar.dialects.operations import FETCH_RESPONSE
 from sidecar.dialects.whole import MAX_BODY_BYTES, read_whole
+from sidecar.dialects.words import Words
 from sidecar.metering.errors import class_of
 from sidecar.metering.estimate import Ratios
 from sidecar.metering.meter import Meter
@@ -45,12 +46,15 @@ _WORDS: Final[dict[Reason, tuple[str, str | None, str | None]]] = {
 }
 
 
-def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
+def record_of(
+    exchange: Exchange, started_at: str, ratios: Ratios, labels: dict[str, str] | None = None
+) -> Record:
     """The finished exchange, in words and figures. `ratios` learn from it, or help it out."""
     if exchange.kept is not None and exchange.recipe is not None:
         _read_whole(exchange, exchange.recipe, exchange.kept)
     head, t0, now = exchange.head, exchange.t0, exchange.ended_at
     outcome, fault, reason = _verdict(exchange)
+    trace = exchange.trace
     operation, target, answer = exchange.operation, exchange.target, exchange.answer_head
     facts = exchange.facts or NO_FACTS
     asked = None if operation is None else _model(exchange)
@@ -62,6 +66,8 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
         request_id=exchange.request_id,
         upstream_request_id=None if answer is None else visible(answer.request_id),
         response_id=_short(facts.response_id),
+        trace_id=None if trace is None else trace.trace_id,
+        span_id=None if trace is None else trace.span_id,
         started_at=started_at,
         upstream=None if target is None else target.name,
         route=exchange.route,
@@ -88,13 +94,14 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
         headers_ms=_since(t0, exchange.answered_at),
         duration_ms=milliseconds(now - t0),
         client_blocked_ms=milliseconds(exchange.blocked_s) if exchange.blocked_s else 0.0,
-        provider_processing_ms=None if answer is None else _number(answer.processing_ms),
+        provider_processing_ms=None if answer is None else number(answer.processing_ms),
         overhead_ms=None if exchange.answered_at is None else milliseconds(exchange.overhead_s),
         cost_usd=None if tokens is None else _cost(exchange, facts, asked, tokens),
         error=_error(exchange, facts.error, outcome),
         request_bytes=exchange.request_bytes,
         response_bytes=exchange.response_bytes,
         config_hash=exchange.plan.hash,
+        labels=labels,
     )
     return record if exchange.meter is None else _with_times(record, exchange.meter, t0)
 
@@ -102,6 +109,9 @@ def record_of(exchange: Exchange, started_at: str, ratios: Ratios) -> Record:
 def _read_whole(exchange: Exchange, recipe: Recipe, kept: list[bytes]) -> None:
     try:
         facts = _facts_of(recipe, kept)
+        if (limit_bytes := exchange.plan.captures_bytes) is not None:
+            words = exchange.words = Words(limit_bytes)
+            _facts_of(recipe._replace(interpret=lambda: words), kept)
         if exchange.response_bytes > MAX_BODY_BYTES:
             facts.skip("body_too_large")
     except Exception:
@@ -269,12 +279,15 @@ def _error(exchange: Exchange, error: ProviderError | None, outcome: str) -> Err
 
 def _told(exchange: Exchange, text: str | None) -> str | None:
     """In the provider's words, without any key: some repeat the one that they refuse."""
-    if text is None:
-        return None
+    return None if text is None else _short(keyless(exchange, text))
+
+
+def keyless(exchange: Exchange, text: str) -> str:
+    """A text of this exchange without any key that it had to do with."""
     head, target = exchange.head, exchange.target
     keys = [value.decode("latin-1") for _, value in head.credentials]
     keys += [value for _, value in parse_qsl(head.query)]
-    return _short(without_keys(text, (*keys, *(target.upstream.keys if target else ()))))
+    return without_keys(text, (*keys, *(target.upstream.keys if target else ())))
 
 
 def _short(text: str | None) -> str | None:
@@ -284,8 +297,8 @@ def _short(text: str | None) -> str | None:
     return text
 
 
-def _number(text: bytes | None) -> float | None:
-    """Milliseconds in a header; whatever else stands there is not known."""
+def number(text: bytes | None) -> float | None:
+    """A plain number in a header; whatever else stands there is not known."""
     if text is None or len(text) > 12 or not text.replace(b".", b"", 1).isdigit():
         return None
     return float(text)

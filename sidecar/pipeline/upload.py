@@ -7,7 +7,7 @@ Must not know: sockets. Where the upstream is slow the caller is held: at most 6
 
 from __future__ import annotations
 
-from sidecar.core.heads import Framing
+from sidecar.core.framing import Framing
 from sidecar.core.outcome import Reason
 from sidecar.pipeline.exchange import Exchange
 from sidecar.pipeline.ports import BodyError, Wire

@@ -8,26 +8,51 @@ or that calls itself until the descriptors run out; a line in a log would come t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 from sidecar.core.address import Address
 from sidecar.core.origin import Origin
 from sidecar.settings.blocks import place_of
+from sidecar.settings.observing import origin_of
 from sidecar.settings.problems import Place, Problems, join
-from sidecar.settings.schema import Admin, Listen, Upstream
+from sidecar.settings.schema import Admin, Listen, Scrape, Upstream
+from sidecar.settings.telemetry import SIGNALS, Telemetry
 from sidecar.settings.tree import Mapping, Node
 
 _ANY: Final = frozenset({"0.0.0.0", "::"})
 _DEFAULT: Final = Place("built-in")
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The blocks of what we listen on."""
+
+    listen: Listen
+    admin: Admin
+    scrape: Scrape
+
+    def addresses(self) -> list[tuple[str, Address]]:
+        """(block, address), the most wanted first."""
+        taken = [("listen", self.listen.address), ("admin", self.admin.address)]
+        if self.scrape.address is not None:
+            taken.append(("scrape", self.scrape.address))
+        return taken
+
+
 def check(
-    root: Mapping, listen: Listen, admin: Admin, upstreams: tuple[Upstream, ...], problems: Problems
+    root: Mapping,
+    ports: Ports,
+    upstreams: tuple[Upstream, ...],
+    telemetry: Telemetry,
+    problems: Problems,
 ) -> None:
     """Adds what is wrong between the blocks of `root`, whose values are the other arguments."""
-    _check_ports(root, listen, admin, problems)
-    _check_wallet(root, listen, upstreams, problems)
-    _check_loops(root, listen, admin, upstreams, problems)
+    _check_ports(root, ports, problems)
+    _check_wallet(root, ports.listen, upstreams, problems)
+    _check_loops(root, ports, upstreams, problems)
+    _check_collector(root, ports, telemetry, problems)
     _check_shared_key(root, upstreams, problems)
 
 
@@ -39,21 +64,24 @@ def _place(root: Mapping, block: str, key: str) -> Place | None:
     return place_of(key, _child(root, block))
 
 
-def _check_ports(root: Mapping, listen: Listen, admin: Admin, problems: Problems) -> None:
-    admin_place = _place(root, "admin", "address")
+def _check_ports(root: Mapping, ports: Ports, problems: Problems) -> None:
+    admin = ports.admin
     if not admin.address.is_loopback and admin.token is None:
         message = (
             "beyond loopback, everybody who reaches it would read what passes here;"
             " set admin.token, or keep it on 127.0.0.1"
         )
-        problems.add(admin_place or _DEFAULT, "admin.address", message)
-    if _meets(listen.address, admin.address):
-        listen_place = _place(root, "listen", "address")
-        path, other = "listen.address", "admin.address"
-        if listen_place is None:
-            path, other = other, path
-        message = f"is the same as {other}; the two need a port each"
-        problems.add(listen_place or admin_place or _DEFAULT, path, message)
+        problems.add(_place(root, "admin", "address") or _DEFAULT, "admin.address", message)
+    for (block, address), (other, second) in combinations(ports.addresses(), 2):
+        if not _meets(address, second):
+            continue
+        # Told where it was written; a default is not to blame.
+        place = _place(root, block, "address")
+        if place is None:
+            block, other = other, block
+        message = f"is the same as {other}.address; the two need a port each"
+        place = place or _place(root, block, "address") or _DEFAULT
+        problems.add(place, f"{block}.address", message)
 
 
 def _check_wallet(
@@ -70,20 +98,31 @@ def _check_wallet(
 
 
 def _check_loops(
-    root: Mapping,
-    listen: Listen,
-    admin: Admin,
-    upstreams: tuple[Upstream, ...],
-    problems: Problems,
+    root: Mapping, ports: Ports, upstreams: tuple[Upstream, ...], problems: Problems
 ) -> None:
     for upstream in upstreams:
-        for key, address in (("listen", listen.address), ("admin", admin.address)):
+        for key, address in ports.addresses():
             if not _meets(address, Address(upstream.url.host, upstream.url.port)):
                 continue
             node = _child(_child(root, "upstreams"), upstream.name)
             place = place_of("url", node) or _place(root, key, "address") or _DEFAULT
             path = join(join("upstreams", upstream.name), "url")
             problems.add(place, path, f"is our own {key}.address: requests would go in circles")
+
+
+def _check_collector(root: Mapping, ports: Ports, telemetry: Telemetry, problems: Problems) -> None:
+    """What is sent about a request must not come in as one."""
+    for signal in SIGNALS:
+        channel = telemetry.channel(signal)
+        if channel is None:
+            continue
+        url = origin_of(channel.url)
+        for key, address in ports.addresses():
+            if _meets(address, Address(url.host, url.port)):
+                otlp = _child(_child(root, "telemetry"), "otlp")
+                place = place_of("endpoint", _child(otlp, signal), otlp) or _DEFAULT
+                message = f"is our own {key}.address: it must be a collector's"
+                problems.add(place, "telemetry.otlp.endpoint", message)
 
 
 def _check_shared_key(root: Mapping, upstreams: tuple[Upstream, ...], problems: Problems) -> None:

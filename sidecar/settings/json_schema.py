@@ -16,16 +16,27 @@ from typing import TYPE_CHECKING, Any, Final
 from sidecar.core.providers import KNOWN
 from sidecar.policies import patience, pool, routing, timeouts
 from sidecar.settings.blocks import rows
-from sidecar.settings.kinds import OFF, Kind, OrOff, Switch, Text
+from sidecar.settings.kinds import OFF, Count, Kind, OrOff, Switch, Text
+from sidecar.settings.observing import LABEL_NAME, LABEL_SOURCE, LABEL_VALUE, Endpoint
 from sidecar.settings.prices import BUILT_IN, WHERE
 from sidecar.settings.references import ApiKey, EgressProxy, Url
 from sidecar.settings.routes import MATCH_KEYS, MATCH_KINDS, NAME, PATTERN, ROUTE_KEYS
-from sidecar.settings.schema import Admin, Listen, Log, ServerTls, Shutdown, Telemetry, Tls
+from sidecar.settings.schema import Admin, Listen, Scrape, ServerTls, Shutdown, Tls
+from sidecar.settings.telemetry import (
+    Files,
+    Log,
+    Metrics,
+    Otlp,
+    Signal,
+    Telemetry,
+    Traces,
+)
 from sidecar.settings.upstreams import (
     AS_SENT,
     DEFAULTS_KEYS,
     DIALECTS,
     NAME_PATTERN,
+    PROPAGATES,
     PROVIDER,
     UPSTREAM_KEYS,
     USAGE,
@@ -44,6 +55,10 @@ def json_schema() -> dict[str, object]:
         "url": Url({}).json_schema(),
         "dialect": DIALECTS.json_schema(),
         "provider": PROVIDER.json_schema(),
+        "propagate": {
+            **PROPAGATES.json_schema(),
+            "description": "For this one, in place of telemetry.traces.propagate.",
+        },
         **shared,
     }
     known = ", ".join(KNOWN)
@@ -57,6 +72,7 @@ def json_schema() -> dict[str, object]:
                 "admin": _with(
                     block_schema(Admin), token=_key("Asked of whoever reads this port.")
                 ),
+                "scrape": block_schema(Scrape),
                 "defaults": _object(
                     {key: shared[key] for key in DEFAULTS_KEYS}, "Merged into every upstream."
                 ),
@@ -70,7 +86,7 @@ def json_schema() -> dict[str, object]:
                     ),
                 },
                 "routes": {"type": "array", "items": _route()},
-                "telemetry": _with(block_schema(Telemetry), log=block_schema(Log)),
+                "telemetry": _telemetry(),
                 "prices": {
                     **OrOff(WHERE).json_schema(),
                     "description": "builtin, off, or the name of a file: what answers cost.",
@@ -104,6 +120,49 @@ def _listen() -> dict[str, object]:
         tls=_or_off(block_schema(ServerTls)),
         auth=_or_off(_object({"tokens": tokens}, "Whoever calls must bring one of these.")),
         timeouts=block_schema(patience.Rule),
+    )
+
+
+def _telemetry() -> dict[str, object]:
+    endpoint = OrOff(Endpoint({})).json_schema()
+    headers: dict[str, object] = {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "They may hold a credential: ${env:NAME} or ${file:/path}.",
+    }
+    signal = _with(block_schema(Signal), endpoint=endpoint, headers=headers)
+    resource: dict[str, object] = {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+        "description": "Attributes of all that is sent; service.name among them.",
+    }
+    label = _object(
+        {
+            "from": LABEL_SOURCE.json_schema(),
+            "values": {"type": "array", "minItems": 1, "items": LABEL_VALUE.json_schema()},
+            "max": Count().json_schema(),
+        },
+        "A label from a header: one of `values`, or of the first `max` that come; else `other`.",
+    )
+    return _with(
+        block_schema(Telemetry),
+        otlp=_with(
+            block_schema(Otlp),
+            endpoint={**endpoint, "description": "http(s)://host:port of a collector."},
+            headers=headers,
+            resource=resource,
+            tls=block_schema(Files),
+            traces=signal,
+            metrics=signal,
+        ),
+        traces=block_schema(Traces),
+        metrics=block_schema(Metrics),
+        log=block_schema(Log),
+        labels={
+            "type": "object",
+            "propertyNames": LABEL_NAME.json_schema(),
+            "additionalProperties": {**label, "required": ["from"]},
+        },
     )
 
 

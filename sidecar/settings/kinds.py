@@ -215,6 +215,52 @@ class Choice(Kind[str]):
         return {"enum": list(self.choices)}
 
 
+class Ratio(Kind[float]):
+    """A share of all, from 0 to 1."""
+
+    def read(self, node: Node) -> float:
+        text = _loose_text(node, "a number from 0 to 1")
+        if not re.fullmatch(r"[01]?(\.[0-9]{0,18})?([eE]-?[0-9]{1,2})?", text) or not text[:1]:
+            raise BadValueError("expected a number from 0 to 1")
+        try:
+            ratio = float(text)
+        except ValueError:
+            raise BadValueError("expected a number from 0 to 1") from None
+        if not 0.0 <= ratio <= 1.0:
+            raise BadValueError("expected a number from 0 to 1")
+        return ratio
+
+    def show(self, value: float) -> object:
+        return value
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "number", "minimum": 0, "maximum": 1}
+
+
+class Words(Kind[tuple[str, ...]]):
+    """A list of words of a closed set, each once."""
+
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        self.choices = choices
+
+    def read(self, node: Node) -> tuple[str, ...]:
+        if not isinstance(node, Sequence):
+            raise BadValueError(f"expected a list of: {', '.join(self.choices)}")
+        chosen: dict[str, None] = {}
+        for at, item in enumerate(node.items):
+            try:
+                chosen[Choice(self.choices).read(item)] = None
+            except BadValueError as error:
+                raise BadValueError(str(error), item.place, str(at)) from None
+        return tuple(chosen)
+
+    def show(self, value: tuple[str, ...]) -> object:
+        return list(value)
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "array", "items": {"enum": list(self.choices)}}
+
+
 class ListenAddress(Kind[Address]):
     def read(self, node: Node) -> Address:
         try:
@@ -314,6 +360,8 @@ def kind_of(field: Field[Any]) -> Kind[Any]:
     kind: Kind[Any]
     if "choices" in field.metadata:
         kind = Choice(field.metadata["choices"])
+    elif "words" in field.metadata:
+        kind = Words(field.metadata["words"])
     elif field.name.endswith("_s"):
         kind = Duration()
     elif field.name.endswith("_bytes"):
@@ -327,6 +375,7 @@ def kind_of(field: Field[Any]) -> Kind[Any]:
 
 _BY_TYPE: Final[dict[str, Kind[Any]]] = {
     "int": Count(),
+    "float": Ratio(),
     "bool": Switch(),
     "Address": ListenAddress(),
     "tuple[str, ...]": Hosts(),

@@ -12,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from sidecar.settings import overlay, prices
+from sidecar.settings import otel, overlay, prices
 from sidecar.settings.blocks import open_block, read_block, read_value
-from sidecar.settings.checks import check
+from sidecar.settings.checks import Ports, check
 from sidecar.settings.doors import Doors
 from sidecar.settings.kinds import Choice, OrOff, is_null
+from sidecar.settings.observing import Observing
 from sidecar.settings.problems import ConfigError, Place, Problem, Problems
 from sidecar.settings.routes import read_routes
-from sidecar.settings.schema import Log, Prices, Settings, Shutdown, Telemetry
+from sidecar.settings.schema import Prices, Scrape, Settings, Shutdown
 from sidecar.settings.show import hash_of
 from sidecar.settings.tree import Mapping as MappingNode
 from sidecar.settings.tree import Node, mapping
@@ -33,6 +34,7 @@ TOP_KEYS: Final = (
     "version",
     "listen",
     "admin",
+    "scrape",
     "defaults",
     "upstreams",
     "routes",
@@ -40,7 +42,6 @@ TOP_KEYS: Final = (
     "prices",
     "shutdown",
 )
-TELEMETRY_APART: Final = ("log",)
 VERSION: Final = "1"
 _MAX_READ_BYTES: Final = (1 << 20) + 1
 
@@ -70,10 +71,11 @@ def load(
     if to is not None:
         root = overlay.with_target(root, to)
     root = overlay.with_sets(overlay.with_variables(root, env), sets, problems)
+    root = otel.under(root, env, problems)
     source = path or (BUILT_IN if to is None else overlay.TO.source)
     settings = _settings(root, source, env, problems)
     problems.raise_if_any()
-    return replace(settings, hash=hash_of(settings))
+    return replace(settings, warnings=problems.warnings, hash=hash_of(settings))
 
 
 def _read(path: str, problems: Problems) -> Node | None:
@@ -96,21 +98,29 @@ def _settings(root: Node, source: str, env: Mapping[str, str], problems: Problem
     doors = Doors(env, problems)
     listen = doors.listen(entries.get("listen"))
     admin = doors.admin(entries.get("admin"))
-    reader = Reader(env, problems)
+    scrape = read_block(Scrape(), entries.get("scrape"), "scrape", problems)
+    telemetry = Observing(env, problems).telemetry(entries.get("telemetry"))
+    reader = Reader(env, problems, telemetry.traces.propagate)
     defaults = reader.defaults(entries.get("defaults"))
     upstreams = reader.upstreams(entries.get("upstreams"), defaults)
     names = [upstream.name for upstream in upstreams]
     routes = read_routes(entries.get("routes"), names, problems)
-    node = entries.get("telemetry")
-    telemetry = read_block(Telemetry(), node, "telemetry", problems, TELEMETRY_APART)
-    inner = node.entries if isinstance(node, MappingNode) else {}
-    log = read_block(Log(), inner.get("log"), "telemetry.log", problems)
     table = _prices(entries.get("prices"), problems)
     shutdown = read_block(Shutdown(), entries.get("shutdown"), "shutdown", problems)
     if isinstance(root, MappingNode):
-        check(root, listen, admin, upstreams, problems)
+        check(root, Ports(listen, admin, scrape), upstreams, telemetry, problems)
     return Settings(
-        listen, admin, upstreams, routes, log, telemetry, table, shutdown, source, hash=""
+        listen,
+        admin,
+        upstreams,
+        routes,
+        scrape,
+        telemetry,
+        table,
+        shutdown,
+        source,
+        warnings=(),
+        hash="",
     )
 
 

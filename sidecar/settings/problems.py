@@ -56,10 +56,11 @@ class ConfigError(SidecarError):
 class Problems:
     """Collects problems; the same one twice (through `defaults:`) is kept once."""
 
-    __slots__ = ("_closed", "_found")
+    __slots__ = ("_closed", "_found", "_warnings")
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
+        self._warnings: dict[Problem, None] = {}
         self._closed: set[Place] = set()
 
     def add(self, place: Place, path: str, message: str) -> None:
@@ -70,6 +71,15 @@ class Problems:
         """Like `add`; what is wrong with the same place after it would only be its consequence."""
         self.add(place, path, message)
         self._closed.add(place)
+
+    def warn(self, place: Place, path: str, message: str) -> None:
+        """It is allowed, and perhaps not meant."""
+        self._warnings[Problem(place, path, message)] = None
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """Sorted by place."""
+        return tuple(sorted(self._warnings, key=_reading_order))
 
     def raise_if_any(self) -> None:
         """Raises ConfigError with all of them, sorted by place."""

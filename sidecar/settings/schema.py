@@ -20,11 +20,14 @@ from sidecar.core.address import Address
 from sidecar.core.origin import Origin
 from sidecar.core.secret import Secret
 from sidecar.metering.prices import PriceTable
-from sidecar.policies import patience, pool, routing, timeouts
+from sidecar.policies import patience, pool, routing, sampling, timeouts
+from sidecar.settings.problems import Problem
+from sidecar.settings.telemetry import Telemetry
 
 _DATA_ADDRESS: Final = Address("127.0.0.1", 8484)
 _ADMIN_ADDRESS: Final = Address("127.0.0.1", 8486)
 _APART: Final = {"is_apart": True}
+REVEALS: Final = ("request_id", "server_timing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,16 @@ class Listen:
     tls: ServerTls | None = field(default=None, metadata=_APART)
     auth: Auth | None = field(default=None, metadata=_APART)
     timeouts: patience.Rule = field(default_factory=patience.Rule, metadata=_APART)
+    reveal: tuple[str, ...] = field(default=(), metadata={"words": REVEALS})
+    """Headers that every answer bears, beside its own: x-sidecar-request-id, server-timing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """`scrape:` a read-only port for scrapers and probes: /metrics /livez /readyz."""
+
+    address: Address | None = None
+    """No token is asked for, and no Host: nothing else is to be had there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +125,8 @@ class Upstream:
     timeouts: timeouts.Rule
     usage: str = "as_sent"
     """`ask`: have streams report their usage, and keep the extra event from the caller."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """`telemetry.log:`"""
-
-    format: str = field(default="json", metadata={"choices": ("json", "text")})
-    """One JSON object a line, or text for people."""
-    level: str = field(default="info", metadata={"choices": ("debug", "info", "warning", "error")})
-    """Exchanges are logged at info."""
-
-
-@dataclass(frozen=True, slots=True)
-class Telemetry:
-    """`telemetry:`"""
-
-    stall_after_s: float = field(default=2.0, metadata={"yaml": "stall_after"})
-    """A gap between two generated events that is longer is a stall."""
+    propagate: str = sampling.FORWARD
+    """What goes up of the caller's trace: forward | participate | none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +146,13 @@ class Settings:
     admin: Admin
     upstreams: tuple[Upstream, ...]
     routes: tuple[routing.Rule, ...]
-    log: Log
+    scrape: Scrape
     telemetry: Telemetry
     prices: Prices
     shutdown: Shutdown
     source: str
     """Where it came from: a file's path, `built-in`, or `--to`."""
+    warnings: tuple[Problem, ...]
+    """What is allowed, and perhaps not meant."""
     hash: str
     """First 12 hex digits of SHA-256 over the redacted effective configuration."""

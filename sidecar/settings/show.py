@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.policies import routing
 from sidecar.settings.blocks import show_block
 from sidecar.settings.kinds import OFF, Off, OrOff
+from sidecar.settings.observing import show_telemetry
 from sidecar.settings.prices import WHERE
 from sidecar.settings.references import ApiKey, EgressProxy
 from sidecar.settings.schema import Listen, Settings, Upstream
@@ -42,9 +43,10 @@ def _tree(settings: Settings) -> dict[str, object]:
         "version": 1,
         "listen": _listen(settings.listen),
         "admin": {**show_block(settings.admin), "token": KEY.show(settings.admin.token)},
+        "scrape": show_block(settings.scrape),
         "upstreams": {upstream.name: _upstream(upstream) for upstream in settings.upstreams},
         "routes": [_route(rule) for rule in settings.routes],
-        "telemetry": {**show_block(settings.telemetry), "log": show_block(settings.log)},
+        "telemetry": show_telemetry(settings.telemetry),
         "prices": OrOff(WHERE).show(settings.prices.where),
         "shutdown": show_block(settings.shutdown),
     }
@@ -95,6 +97,7 @@ def _upstream(upstream: Upstream) -> dict[str, object]:
         "pool": show_block(upstream.pool),
         "timeouts": show_block(upstream.timeouts),
         "usage": upstream.usage,
+        "propagate": upstream.propagate,
     }
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from sidecar.core.origin import Origin
 from sidecar.core.providers import KNOWN, identify
 from sidecar.core.secret import Secret
-from sidecar.policies import pool, timeouts
+from sidecar.policies import pool, sampling, timeouts
 from sidecar.settings.blocks import open_block, place_of, read_block, read_value
 from sidecar.settings.kinds import Choice, OrOff, Text, is_null
 from sidecar.settings.problems import Place, Problems, did_you_mean, join
@@ -26,7 +26,7 @@ from sidecar.settings.tree import Mapping as MappingNode
 from sidecar.settings.tree import Node
 
 DEFAULTS_KEYS: Final = ("pool", "timeouts", "usage", "tls", "proxy", "api_key")
-UPSTREAM_KEYS: Final = ("url", "dialect", "provider", *DEFAULTS_KEYS)
+UPSTREAM_KEYS: Final = ("url", "dialect", "provider", "propagate", *DEFAULTS_KEYS)
 AUTO: Final = "auto"
 DIALECTS: Final = Choice(
     (AUTO, "openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", "generic")
@@ -34,6 +34,7 @@ DIALECTS: Final = Choice(
 AS_SENT: Final = "as_sent"
 ASK: Final = "ask"
 USAGE: Final = Choice((AS_SENT, ASK))
+PROPAGATES: Final = Choice(sampling.PROPAGATE)
 PROVIDER: Final = OrOff(Text("the name of a provider", r"[A-Za-z0-9._-]{1,64}"))
 NAME_PATTERN: Final = r"[a-z0-9_-]{1,64}"
 # First segments of the providers' own paths, which `/NAME/…` would swallow, and the metrics' word
@@ -58,8 +59,12 @@ class Defaults:
 class Reader:
     """Reads the two blocks of one configuration."""
 
-    def __init__(self, env: Mapping[str, str], problems: Problems) -> None:
+    def __init__(
+        self, env: Mapping[str, str], problems: Problems, propagate: str = sampling.FORWARD
+    ) -> None:
+        """`propagate`: of an upstream that does not say it itself."""
         self._problems = problems
+        self._propagate = propagate
         self._url = Url(env)
         self._proxy = EgressProxy(env)
         self._api_key = ApiKey(env)
@@ -116,6 +121,10 @@ class Reader:
                 DIALECTS, entries["dialect"], join(path, "dialect"), self._problems, AUTO
             )
             dialect = dialect if asked == AUTO else asked
+        propagate = self._propagate
+        if (node := entries.get("propagate")) is not None:
+            where = join(path, "propagate")
+            propagate = read_value(PROPAGATES, node, where, self._problems, propagate)
         own = self._shared(defaults, entries, path)
         self._check_tls(own.tls, entries.get("tls"), path)
         if url.is_loopback:
@@ -133,6 +142,7 @@ class Reader:
             own.pool,
             own.timeouts,
             own.usage,
+            propagate,
         )
 
     def _shared(self, base: Defaults, entries: Mapping[str, Node], path: str) -> Defaults:

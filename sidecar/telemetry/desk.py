@@ -10,20 +10,27 @@ in a row cost half of as many one by one (measured 2026-11).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from sidecar.core.heads import UNREADABLE
 from sidecar.core.records import Record
+from sidecar.core.trace import Trace
 from sidecar.metering.estimate import Ratios
 from sidecar.pipeline.exchange import Exchange
-from sidecar.pipeline.summary import bare_record_of, record_of
+from sidecar.pipeline.summary import bare_record_of, number, record_of
 from sidecar.pipeline.watch import WatchList
+from sidecar.telemetry.convention_books import ConventionBooks
 from sidecar.telemetry.fanout import Fanout
-from sidecar.telemetry.ledger import Ledger
+from sidecar.telemetry.ledger import Ledger, Seen
+from sidecar.telemetry.traced import Traced, traced_of
+from sidecar.telemetry.tracing import NOT_TRACING, Tracing
 
 BATCH: Final = 64
 """Less than a millisecond of work."""
+STEP: Final = 32
+"""Running streams whose gaps are counted at a time."""
 BATCH_BYTES: Final = 64 * 1024
 """Bodies that are longer are not kept for the sake of a batch."""
 
@@ -38,7 +45,13 @@ class TelemetryDesk:
         now: Callable[[], float],
         wall: Callable[[], float],
         id_prefix: str,
+        tracing: Tracing = NOT_TRACING,
+        conventions: ConventionBooks | None = None,
+        traced: Callable[[Traced], None] | None = None,
+        has_examples: bool = True,
     ) -> None:
+        """`conventions`: kept too, if somebody reads them. `traced`: gets what spans are made of,
+        of each exchange that is sampled."""
         self.now = now
         self.watches = WatchList()
         self.overhead_request = ledger.overhead_request
@@ -53,6 +66,11 @@ class TelemetryDesk:
         self._wall = wall
         self._id_prefix = id_prefix
         self._ids = 0
+        self._tracing = tracing
+        self._conventions = conventions
+        self._traced = traced
+        self._has_examples = has_examples
+        self.own_trace = tracing.own_trace
         self._second = -1
         self._second_text = ""
 
@@ -92,18 +110,56 @@ class TelemetryDesk:
         ended, self._ended = self._ended, []
         wall_offset_s = self._wall() - self.now() if ended else 0.0
         for exchange in ended:
-            record = self._record_of(exchange, self._text(exchange.t0 + wall_offset_s))
-            self._ledger.settle(record)
-            facts = exchange.facts
-            if facts is not None and facts.skipped:
-                for reason, count in facts.skipped.items():
-                    self._ledger.skip(reason, count)
+            trace = self._tracing.trace_of(exchange)
+            ledger = self._ledger
+            values = ledger.labels.values_of(exchange.head)
+            labels = dict(zip(ledger.labels.names, values, strict=True)) if values else None
+            record = self._record_of(exchange, self._text(exchange.t0 + wall_offset_s), labels)
+            at = exchange.ended_at + wall_offset_s
+            example = trace.example if self._has_examples else None
+            ledger.settle(record, _seen(exchange, values, example, at))
+            self._count_more(exchange, record)
+            if trace.is_recorded and self._traced is not None:
+                self._trace(exchange, record, trace, wall_offset_s)
             self._emit(record)
 
-    def _record_of(self, exchange: Exchange, started_at: str) -> Record:
+    def _count_more(self, exchange: Exchange, record: Record) -> None:
+        facts = exchange.facts
+        if facts is not None and facts.skipped:
+            for reason, count in facts.skipped.items():
+                self._ledger.skip(reason, count)
+        if self._conventions is not None:
+            head = exchange.head
+            version = "" if head is UNREADABLE else f"1.{head.minor_version}"
+            self._conventions.settle(record, exchange.meter, version)
+
+    def _trace(
+        self, exchange: Exchange, record: Record, trace: Trace, wall_offset_s: float
+    ) -> None:
+        if self._traced is None:
+            return
+        try:
+            self._traced(traced_of(exchange, record, trace, wall_offset_s))
+        except Exception:
+            self._ledger.drop("traces", "not_encodable")
+
+    def count_running(self) -> Iterator[None]:
+        """Add the gaps of streams that still run, a few in each step: whoever reads the books
+        sees a stream that has stopped talking before it is over."""
+        for at, exchange in enumerate([*self.in_flight], 1):
+            meter, upstream = exchange.meter, exchange.upstream
+            if meter is not None and upstream is not None and exchange in self.in_flight:
+                values = self._ledger.labels.values_of(exchange.head)
+                self._ledger.count_running(upstream, values, meter)
+            if at % STEP == 0:
+                yield
+
+    def _record_of(
+        self, exchange: Exchange, started_at: str, labels: dict[str, str] | None
+    ) -> Record:
         """Should measuring fail, what is certain is counted all the same, and all others are."""
         try:
-            return record_of(exchange, started_at, self._ratios)
+            return record_of(exchange, started_at, self._ratios, labels)
         except Exception:
             self._ledger.drop("exchanges", "not_measured")
             return bare_record_of(exchange, started_at)
@@ -112,3 +168,17 @@ class TelemetryDesk:
         """(upstream, state) of everything in flight; what is not has been counted."""
         self.close_books()
         return [(exchange.upstream, exchange.state) for exchange in self.in_flight]
+
+
+def _seen(
+    exchange: Exchange, values: tuple[str, ...], example: tuple[str, str] | None, at: float
+) -> Seen:
+    head = exchange.answer_head
+    return Seen(
+        values,
+        exchange.meter,
+        example,
+        at,
+        None if head is None else number(head.requests_left),
+        None if head is None else number(head.tokens_left),
+    )

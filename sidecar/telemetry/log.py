@@ -43,7 +43,8 @@ def open_stdout() -> int | None:
 class LogWriter:
     """Writes to `fd`, which it owns (None: everything is counted as not written).
 
-    `drop(reason, count)` is told of every line that was lost. `exchange` and `event` are for the
+    `drop(reason, count)` is told of every line that was lost. `sample_ratio`: of the exchanges that
+    ended well, drawn with `draw`. `exchange` and `event` are for the
     event loop's thread; they never wait and never raise.
     """
 
@@ -54,12 +55,17 @@ class LogWriter:
         log_format: str = "json",
         level: str = "info",
         queue_lines: int = QUEUE_LINES,
+        sample_ratio: float = 1.0,
+        draw: Callable[[], float] | None = None,
     ) -> None:
         self._fd = fd
         self._drop = drop
         self._is_json = log_format == "json"
         self._threshold = _LEVELS.get(level, 20)
         self._takes_exchanges = self._threshold <= 20
+        self._sample_ratio = sample_ratio
+        # None: every line is written.
+        self._draw = draw if sample_ratio < 1.0 else None
         self._room = queue_lines
         self._queue: deque[bytes | tuple[float, _Event]] = deque()
         self._time = time.time
@@ -73,6 +79,10 @@ class LogWriter:
     def exchange(self, record: Record, body: bytes) -> None:
         """Queue the line of one finished exchange; `body`: it as JSON."""
         if not self._takes_exchanges:
+            return
+        draw = self._draw
+        # What did not end well is never left out.
+        if draw is not None and record.outcome == "ok" and draw() >= self._sample_ratio:
             return
         # Made here and not by the thread: it is hot now, and would be kept alive for nothing.
         now = self._time()

@@ -18,6 +18,7 @@ from sidecar.core.records import Record
 from sidecar.telemetry.ledger import Ledger
 from sidecar.telemetry.lines import encoded
 from sidecar.telemetry.live import Ring
+from sidecar.telemetry.page import Pages
 from sidecar.telemetry.prometheus import Collector
 
 _NewRecord = Callable[..., Record]
@@ -28,7 +29,8 @@ def keep(ring: Ring, record: Record) -> None:
 
 
 def _sources() -> Sources:
-    collector = Collector(Ledger(["openai"]), list, list, "1.2.3")
+    pages = Pages(Ledger(["openai"]), list, list, "1.2.3")
+    collector = Collector(lambda: pages.page("scrape"))
     return Sources(
         metrics=collector.render,
         exchanges=Ring().newest,

@@ -14,8 +14,8 @@ from sidecar.core.address import Address
 from sidecar.core.errors import StartError
 
 
-async def _no_metrics(_: str | None) -> tuple[bytes, str]:
-    return b"", "text/plain"
+async def _no_metrics(_: str | None, __: str | None) -> tuple[bytes, str, bool]:
+    return b"", "text/plain", False
 
 
 _SOURCES = Sources(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.heads import ResponseHead
 from sidecar.core.outcome import Reason
+from sidecar.core.response_heads import ResponseHead
 from sidecar.net.reader import ResponseReader
 
 STEPS = pytest.mark.parametrize("step", [1, 5, 1 << 20])

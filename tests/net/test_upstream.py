@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from sidecar.core.heads import RequestHead, ResponseHead
+from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason
+from sidecar.core.response_heads import ResponseHead
 from sidecar.core.secret import Secret
 from sidecar.net.tls import contexts_for
 from sidecar.net.upstream import HttpUpstream

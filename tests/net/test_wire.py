@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sidecar.core.heads import ResponseHead
 from sidecar.core.outcome import Reason
+from sidecar.core.response_heads import ResponseHead
 from sidecar.net.reader import ResponseReader
 from sidecar.net.upstream import HttpUpstream
 from sidecar.net.wire import PooledWire

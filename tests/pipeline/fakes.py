@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from sidecar.core.heads import RequestHead, ResponseHead
+from sidecar.core.heads import RequestHead
 from sidecar.core.outcome import Reason
 from sidecar.core.records import Record
+from sidecar.core.response_heads import ResponseHead
+from sidecar.core.trace import OwnTrace
 from sidecar.metering.estimate import Ratios
 from sidecar.pipeline import Exchange, Inbound
 from sidecar.pipeline.graph import Plan, Target
@@ -239,8 +241,8 @@ class ScriptedUpstream:
             self.handed_out.append(made)
         return made
 
-    def head(self, head: RequestHead, target: str) -> bytes:
-        return head.for_upstream(target, b"origin.example")
+    def head(self, head: RequestHead, target: str, trace: OwnTrace | None = None) -> bytes:
+        return head.for_upstream(target, b"origin.example", trace=trace)
 
 
 class Sum:
@@ -273,6 +275,9 @@ class ListDesk:
 
     def new_id(self) -> str:
         return "ours-1"
+
+    def own_trace(self, exchange: Exchange, propagate: str) -> OwnTrace | None:
+        return OwnTrace(frozenset({b"traceparent"}), propagate.encode())
 
     def started_at(self, t0: float) -> str:
         return "2026-01-01T00:00:00.000Z"

@@ -25,7 +25,7 @@ def told(problems: Problems) -> list[str]:
 
 def test_the_keys_of_a_block_are_its_fields_without_their_units():
     assert [row.key for row in rows(timeouts.Rule)] == ["connect", "first_byte", "idle", "total"]
-    plain = ["address", "max_connections", "max_request_body", "allowed_hosts"]
+    plain = ["address", "max_connections", "max_request_body", "allowed_hosts", "reveal"]
     assert [row.key for row in rows(Listen)] == plain
 
 

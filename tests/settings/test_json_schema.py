@@ -9,9 +9,11 @@ from typing import Any
 from sidecar.settings.blocks import rows
 from sidecar.settings.doors import ADMIN_APART, AUTH_KEYS, LISTEN_APART
 from sidecar.settings.json_schema import block_schema, json_schema
-from sidecar.settings.load import TELEMETRY_APART, TOP_KEYS, load
-from sidecar.settings.schema import Admin, Listen, Log, Telemetry
+from sidecar.settings.load import TOP_KEYS, load
+from sidecar.settings.observing import APART
+from sidecar.settings.schema import Admin, Listen
 from sidecar.settings.show import effective
+from sidecar.settings.telemetry import Log, Telemetry
 from sidecar.settings.upstreams import DEFAULTS_KEYS, UPSTREAM_KEYS
 
 
@@ -28,7 +30,7 @@ def test_it_is_json():
 
 def test_it_has_exactly_the_keys_that_are_read():
     assert tuple(properties()) == TOP_KEYS
-    telemetry = (*(row.key for row in rows(Telemetry)), *TELEMETRY_APART)
+    telemetry = (*(row.key for row in rows(Telemetry)), *APART)
     assert tuple(properties("properties", "telemetry")) == telemetry
     assert tuple(properties("properties", "defaults")) == DEFAULTS_KEYS
     one_upstream = json_schema()["properties"]["upstreams"]["additionalProperties"]["anyOf"][0]  # type: ignore[index]  # JSON has no types

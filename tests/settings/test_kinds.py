@@ -27,7 +27,8 @@ from sidecar.settings.kinds import (
     is_off,
 )
 from sidecar.settings.problems import Place, Problems
-from sidecar.settings.schema import Listen, Log, Tls
+from sidecar.settings.schema import Listen, Tls
+from sidecar.settings.telemetry import Log
 from sidecar.settings.tree import Node, Scalar
 
 

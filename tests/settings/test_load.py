@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecar.settings.load import ConfigError, find, load
-from sidecar.settings.schema import Admin, Listen, Log, Settings
+from sidecar.settings.schema import Admin, Listen, Settings
+from sidecar.settings.telemetry import Log
 
 Load = Callable[..., Settings]
 Wrong = Callable[..., list[str]]
@@ -24,7 +25,7 @@ Wrong = Callable[..., list[str]]
 
 def test_the_built_in_configuration_is_the_schemas_defaults():
     built_in = load(None, env={})
-    assert (built_in.listen, built_in.admin, built_in.log) == (Listen(), Admin(), Log())
+    assert (built_in.listen, built_in.admin, built_in.telemetry.log) == (Listen(), Admin(), Log())
     assert built_in.routes == ()
     assert built_in.source == "built-in"
     assert len(built_in.hash) == 12
@@ -48,7 +49,7 @@ upstreams:
   openai: {api_key: "${env:NOPE}"}
 routes:
   - to: gv
-telemetry: {log: {level: loud}, otlp: {}}
+telemetry: {log: {level: loud}, otpl: {}}
 mode: enforce
 """
     problems = wrong(text, sets=["x=1"], env={"SIDECAR_ADMIN": "y"})
@@ -64,7 +65,7 @@ mode: enforce
         ["9:21", "upstreams.openai.api_key"],
         ["11:9", "routes.0.to"],
         ["12:26", "telemetry.log.level"],
-        ["12:33", "telemetry.otlp"],
+        ["12:33", "telemetry.otpl"],
         ["13:1", "mode"],
         ["--set", "x"],
         ["SIDECAR_ADMIN", "admin.address"],

@@ -63,7 +63,7 @@ def test_set_takes_yaml_and_makes_blocks_that_are_not_there(load_text: Load):
     assert [u.name for u in settings.upstreams] == ["openai", "gw"]
     assert settings.upstreams[0].timeouts.idle_s is None
     assert settings.listen.allowed_hosts == ("a", "b")
-    assert settings.log.format == "text"
+    assert settings.telemetry.log.format == "text"
     assert settings.listen.address == Address("::1", 8484)
 
 

@@ -6,7 +6,8 @@ import dataclasses
 
 from sidecar.core.address import Address
 from sidecar.policies import pool, timeouts
-from sidecar.settings.schema import Admin, Listen, Log, Settings, Tls, Upstream
+from sidecar.settings.schema import Admin, Listen, Settings, Tls, Upstream
+from sidecar.settings.telemetry import Log
 
 
 def test_both_ports_stay_on_this_machine():

@@ -30,14 +30,30 @@ routes:
     match: {path: /a*, prefix: /a, method: GET, header: {x-a: "1", x-b: "off"}, model: "true"}
     strip_prefix: true
     to: openai
-telemetry: {log: {format: text, level: debug}}
+scrape: {address: ":8485"}
+telemetry:
+  log: {format: text, level: debug, sample_ratio: 0.5}
+  otlp:
+    endpoint: http://collector:4317
+    protocol: grpc
+    headers: {authorization: "[redacted]"}
+    resource: {service.name: mine, deployment.environment.name: "5"}
+    temporality: delta
+    metrics: {endpoint: "https://m.example/v1/metrics", compression: none}
+  traces: {sample_ratio: 0.25, parent_based: false, capture_content: 8KiB, propagate: none}
+  metrics: {export: both, semconv: both}
+  labels: {team: {from: "header:x-sidecar-team", values: [a, b]}, t: {from: "header:x-t", max: 7}}
 """
 
 
 def test_what_is_shown_loads_as_the_same_settings(load_text: Load):
     for settings in (load(None, env={}), load_text(RICH)):
         again = load_text(to_yaml(settings))
-        assert dataclasses.replace(again, source=settings.source) == settings
+        # Warnings name the place, which is another one.
+        told = [problem.message for problem in again.warnings]
+        assert told == [problem.message for problem in settings.warnings]
+        same = dataclasses.replace(again, source=settings.source, warnings=settings.warnings)
+        assert same == settings
 
 
 def test_it_is_written_as_people_write_it(load_text: Load):
@@ -53,6 +69,7 @@ def test_all_of_it_is_plain_json(load_text: Load):
         "version",
         "listen",
         "admin",
+        "scrape",
         "upstreams",
         "routes",
         "telemetry",

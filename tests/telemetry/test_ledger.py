@@ -41,7 +41,7 @@ def test_everything_is_there_at_zero_before_the_first_request() -> None:
     assert [account.upstream for account in ledger.accounts] == ["openai", "azure", "none"]
     for account in ledger.accounts:
         assert account.started == 0
-        assert account.outcomes == dict.fromkeys(Outcome, 0)
+        assert account.outcomes == {(): dict.fromkeys(Outcome, 0)}
         assert set(account.failures.values()) == {0}
         assert account.opened == {"cold": 0, "busy": 0, "aged": 0, "stale": 0}
 
@@ -57,8 +57,8 @@ def test_an_outcome_is_counted_under_the_first_choice_and_a_failure_under_the_la
     ledger.settle(
         new_record(outcome="upstream_5xx", fault="provider", reason="http_5xx", attempts=attempts)
     )
-    assert ledger.account("openai").outcomes["upstream_5xx"] == 1
-    assert ledger.account("azure").outcomes["upstream_5xx"] == 0
+    assert ledger.account("openai").outcomes[()]["upstream_5xx"] == 1
+    assert ledger.account("azure").outcomes[()]["upstream_5xx"] == 0
     assert ledger.account("azure").failures["provider", "http_5xx"] == 1
     assert ledger.account("openai").failures["provider", "http_5xx"] == 0
 
@@ -70,21 +70,21 @@ def test_a_request_without_a_route_is_counted_under_none(new_record: _NewRecord)
         new_record(upstream=None, outcome="refused", fault="caller", reason="no_route", attempts=())
     )
     account = ledger.account("none")
-    assert (account.started, account.outcomes["refused"]) == (1, 1)
+    assert (account.started, account.outcomes[()]["refused"]) == (1, 1)
     assert account.failures["caller", "no_route"] == 1
 
 
 def test_a_good_end_is_nobodys_failure(new_record: _NewRecord) -> None:
     ledger = Ledger(["openai"])
     ledger.settle(new_record())
-    assert ledger.account("openai").outcomes["ok"] == 1
+    assert ledger.account("openai").outcomes[()]["ok"] == 1
     assert set(ledger.account("openai").failures.values()) == {0}
 
 
 def test_an_upstream_that_came_later_gets_its_account(new_record: _NewRecord) -> None:
     ledger = Ledger(["openai"])
     ledger.settle(new_record(upstream="azure"))
-    assert ledger.account("azure").outcomes["ok"] == 1
+    assert ledger.account("azure").outcomes[()]["ok"] == 1
     assert "azure" in [account.upstream for account in ledger.accounts]
 
 
@@ -108,7 +108,7 @@ def test_the_greatest_lag_stands() -> None:
     ledger = Ledger([])
     for late_s in (0.001, 0.2, 0.05):
         ledger.note_lag(late_s)
-    assert ledger.loop_lag_max_s == 0.2
+    assert ledger.lag_since_last("scrape") == 0.2
 
 
 def test_losses_are_counted_by_signal_and_reason() -> None:

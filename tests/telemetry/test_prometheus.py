@@ -12,10 +12,13 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from sidecar.core.facts import Facts
 from sidecar.core.outcome import Outcome
-from sidecar.core.records import Record
+from sidecar.core.records import Attempt, Phases, Record, Tokens
+from sidecar.metering.meter import Meter
 from sidecar.telemetry import names
-from sidecar.telemetry.ledger import Ledger
+from sidecar.telemetry.ledger import Ledger, Seen
+from sidecar.telemetry.page import Pages
 from sidecar.telemetry.prometheus import Collector
 
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -26,8 +29,19 @@ _NewRecord = Callable[..., Record]
 _Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
+class Nothing:
+    """A reader that has nothing to read."""
+
+    def feed(self, data: bytes) -> list[int]:
+        return []
+
+    def end(self) -> list[int]:
+        return []
+
+
 def _collector(ledger: Ledger, in_flight: Iterable[tuple[str | None, str]] = ()) -> Collector:
-    return Collector(ledger, lambda: in_flight, list, "1.2.3", lambda: "0123456789ab")
+    pages = Pages(ledger, lambda: in_flight, list, "1.2.3", lambda: "0123456789ab")
+    return Collector(lambda: pages.page("scrape"))
 
 
 def _page(collector: Collector, accept: str | None = None) -> str:
@@ -74,7 +88,26 @@ def test_all_closed_labels_stand_at_zero_from_the_start() -> None:
 def test_the_page_has_exactly_the_families_of_the_table() -> None:
     page = _page(_collector(Ledger(["openai"])))
     typed = dict(line.split()[2:4] for line in page.splitlines() if line.startswith("# TYPE"))
-    assert typed == {family.name: family.kind.value for family in names.FAMILIES}
+    ours = {name: kind for name, kind in typed.items() if name.startswith(names.PREFIX)}
+    expected = {family.name: family.kind.value for family in names.FAMILIES}
+    # Histograms (but for our own overhead), what providers may say, and what is told by model are
+    # there when there is something to tell.
+    later = {family.name for family in names.FAMILIES if "model" in family.labels} | {
+        names.TIME_TO_FIRST_ANSWER.name,
+        names.PROVIDER_PROCESSING.name,
+        names.RATELIMIT_REMAINING.name,
+    }
+    assert ours == {name: kind for name, kind in expected.items() if name not in later}
+    others = {name.partition("_")[0] for name in typed if name not in ours}
+    assert others == {"process", "python"}
+
+
+def test_a_busy_page_has_every_family(new_record: _NewRecord) -> None:
+    ledger = Ledger(["openai"])
+    _busy(ledger, ["openai"], 1, new_record)
+    page = _page(_collector(ledger))
+    typed = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
+    assert typed >= {family.name for family in names.FAMILIES}
 
 
 def test_both_formats_say_the_same() -> None:
@@ -85,7 +118,14 @@ def test_both_formats_say_the_same() -> None:
     text, openmetrics = _page(collector), _page(collector, _OPENMETRICS)
     assert openmetrics.endswith("# EOF\n")
     assert "# EOF" not in text
-    assert _figures(read_text(text)) == _figures(_READ_OPENMETRICS(openmetrics))
+    told, told_again = _figures(read_text(text)), _figures(_READ_OPENMETRICS(openmetrics))
+    assert _ours(told) == _ours(told_again)
+    assert told.keys() == told_again.keys()
+
+
+def _ours(figures: _Figures) -> _Figures:
+    """Those that do not change by being looked at."""
+    return {key: value for key, value in figures.items() if key[0].startswith(names.PREFIX)}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +138,7 @@ def test_both_formats_say_the_same() -> None:
     ],
 )
 def test_the_scraper_chooses_the_format(accept: str | None, content_type: str) -> None:
-    _, chosen = asyncio.run(_collector(Ledger([])).render(accept))
+    _, chosen, _ = asyncio.run(_collector(Ledger([])).render(accept))
     assert chosen.startswith(content_type)
 
 
@@ -109,10 +149,10 @@ def test_what_is_counted_is_shown(new_record: _NewRecord) -> None:
     ledger.connection_opened("openai", "cold")
     ledger.drop("log", "queue_full", 4)
     ledger.note_lag(0.125)
-    collector = Collector(
+    pages = Pages(
         ledger, lambda: [(None, "waiting")], lambda: [("openai", 3, 2)], "1.2.3", lambda: None
     )
-    page = _page(collector)
+    page = _page(Collector(lambda: pages.page("scrape")))
     assert _figure(page, "requests_started_total", upstream="openai") == 1
     assert _figure(page, "requests_total", upstream="openai", outcome="truncated") == 1
     failure = {"upstream": "openai", "fault": "provider", "reason": "upstream_cut"}
@@ -149,9 +189,40 @@ def test_a_histogram_is_cumulative_and_ends_in_infinity() -> None:
     assert _figure(page, "overhead_seconds_sum", part="request") == pytest.approx(1.00006)
 
 
-def test_two_upstreams_cost_few_series() -> None:
-    """The whole family has a budget of 600 series at two upstreams; these are its fixed part."""
-    assert len(_figures(read_text(_page(_collector(Ledger(["openai", "anthropic"])))))) <= 220
+def _busy(ledger: Ledger, upstreams: list[str], models: int, new_record: _NewRecord) -> None:
+    """Streams of every model, each at one upstream, and all that a provider may say."""
+    for number in range(models):
+        upstream = upstreams[number % len(upstreams)]
+        stream = Meter(Nothing(), Facts(), 0.0, 2.0)
+        stream.gap_counts[3] = 5
+        ledger.account(upstream).started += 1
+        ledger.settle(
+            new_record(
+                upstream=upstream,
+                operation="chat",
+                attempts=(Attempt(upstream, None, 200, 5.0),),
+                response_model=f"model-{number}",
+                usage=Tokens(10, 10),
+                usage_source="reported",
+                cost_usd=0.5,
+                phases_ms=Phases(answer=812.5),
+                ttft_ms=100.0,
+                ttfa_ms=120.0,
+                output_tokens_per_s=50.0,
+                provider_processing_ms=4.0 if number == 0 else None,
+            ),
+            Seen(stream=stream, requests_left=5.0, tokens_left=100.0),
+        )
+
+
+@pytest.mark.parametrize(("upstreams", "models", "budget"), [(3, 20, 2000), (2, 4, 600)])
+def test_the_budget_of_series_is_kept(
+    new_record: _NewRecord, upstreams: int, models: int, budget: int
+) -> None:
+    names_ = [f"upstream-{number}" for number in range(upstreams)]
+    ledger = Ledger(names_)
+    _busy(ledger, names_, models, new_record)
+    assert len(_figures(read_text(_page(_collector(ledger))))) <= budget
 
 
 _STEPS = st.lists(

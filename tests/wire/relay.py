@@ -41,8 +41,8 @@ def free_port() -> int:
 
 class Relay:
     """`sidecar run -c FILE` on free ports. `upstreams` is the YAML below that key; None: no file
-    at all, the configuration as it is shipped. `listen`, `admin`: more of these blocks, beginning
-    with a comma."""
+    at all, the configuration as it is shipped. `listen`, `admin`, `telemetry`: more of these
+    blocks, beginning with a comma."""
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Relay:
         environment: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         descriptors: int | None = None,
+        telemetry: str = "",
     ) -> None:
         self._headers = headers or {}
         """What the admin port wants to see."""
@@ -74,7 +75,7 @@ class Relay:
                 f"version: 1\n"
                 f'listen: {{address: "127.0.0.1:{self.data[1]}"{listen}}}\n'
                 f'admin: {{address: "127.0.0.1:{self.admin[1]}"{admin}}}\n'
-                f"telemetry: {{log: {{format: json, level: {log_level}}}}}\n"
+                f"telemetry: {{log: {{format: json, level: {log_level}}}{telemetry}}}\n"
                 f"upstreams:\n{upstreams}{more}"
             )
             arguments = ["-c", str(file)]
@@ -157,6 +158,16 @@ class Relay:
     def text(self) -> str:
         """All that it printed."""
         return self._out.read_text(errors="replace") + self._err.read_text(errors="replace")
+
+    def log(self, event: str) -> list[Row]:
+        """The lines of one kind, oldest first."""
+        lines = (json.loads(line) for line in self._out.read_text().splitlines())
+        return [line for line in lines if line["event"] == event]
+
+    def streams(self) -> list[Row]:
+        """What is in flight."""
+        rows: list[Row] = json.loads(self.page("/streams")[1])["streams"]
+        return rows
 
     def samples(self) -> Samples:
         """Every sample of /metrics."""
