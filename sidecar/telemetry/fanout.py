@@ -1,4 +1,4 @@
-"""One finished exchange to everybody who wants it.
+"""Finished exchanges to everybody who wants them.
 
 Knows: the sinks, in order.
 Must not know: what they do. This is the wall that keeps a broken observer away from traffic: a
@@ -7,7 +7,7 @@ sink that raises loses this one Record and is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from sidecar.core.records import Record
 from sidecar.telemetry.lines import encoded
@@ -26,12 +26,13 @@ class Fanout:
         self._sinks = tuple(sinks)
         self._drop = drop
 
-    def emit(self, record: Record) -> None:
-        """Hand the Record, and it as JSON, to each sink in turn. Never raises what a sink raised.
-        It is encoded here, once: most sinks want it so."""
-        body = encoded(record)
+    def emit(self, records: Sequence[Record]) -> None:
+        """Hand the Records, and each as JSON, to each sink in turn. Never raises what a sink
+        raised. They are encoded here, once: most sinks want them so."""
+        bodies = [encoded(record) for record in records]
         for signal, sink in self._sinks:
-            try:
-                sink(record, body)
-            except Exception:
-                self._drop(signal, "sink_failed")
+            for record, body in zip(records, bodies, strict=True):
+                try:
+                    sink(record, body)
+                except Exception:
+                    self._drop(signal, "sink_failed")

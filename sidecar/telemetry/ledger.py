@@ -33,6 +33,7 @@ _RESULT_BY_REASON: Final[dict[str | None, str]] = {None: "ok", Reason.HTTP_4XX.v
     for reason, meaning in MEANING.items()
     if reason is not Reason.HTTP_4XX
 }
+_MAX_KNOWN: Final = 4096
 _STORED: Final = "fetch_response"
 """A stored answer: its tokens were counted when it was made."""
 
@@ -155,11 +156,15 @@ class Book:
         counts = self.tokens.get(source)
         if counts is None:
             counts = self.tokens[source] = [0] * len(names.TOKEN_KINDS)
-        counts[0] += tokens.plain_input or 0
-        counts[1] += tokens.cache_read_tokens or 0
-        counts[2] += tokens.cache_write_tokens or 0
-        counts[3] += tokens.plain_output or 0
-        counts[4] += tokens.reasoning_tokens or 0
+        if tokens.cache_read_tokens or tokens.cache_write_tokens or tokens.reasoning_tokens:
+            counts[0] += tokens.plain_input or 0
+            counts[1] += tokens.cache_read_tokens or 0
+            counts[2] += tokens.cache_write_tokens or 0
+            counts[3] += tokens.plain_output or 0
+            counts[4] += tokens.reasoning_tokens or 0
+        else:
+            counts[0] += tokens.input_tokens or 0
+            counts[3] += tokens.output_tokens or 0
 
 
 class Seen(NamedTuple):
@@ -203,6 +208,8 @@ class Ledger:
             self.account(upstream)
         self.accounts.append(nobody)
         self.books: dict[tuple[str, str, tuple[str, ...]], Book] = {}
+        self._known: dict[tuple[str, str | None, str | None, tuple[str, ...]], Book] = {}
+        """Books by the names of good answers."""
         self.overhead_request = Histogram(names.OVERHEAD.bounds)
         self.overhead_response = Histogram(names.OVERHEAD.bounds)
         self.overhead_chunk = Histogram(names.OVERHEAD.bounds)
@@ -266,7 +273,7 @@ class Ledger:
             account.limits["requests"] = seen.requests_left
         if seen.tokens_left is not None:
             account.limits["tokens"] = seen.tokens_left
-        book = self.book(account.upstream, self._model(record), labels)
+        book = self._book_of(record, account.upstream, labels)
         duration_s = record.duration_ms / 1e3
         book.duration.add(duration_s)
         example = seen.example
@@ -314,10 +321,20 @@ class Ledger:
         if per_token_s is not None:
             book.per_token.point_to(per_token_s, example, seen.at)
 
-    def _model(self, record: Record) -> str:
+    def _book_of(self, record: Record, upstream: str, labels: tuple[str, ...]) -> Book:
+        """The same names lead to the same book, whatever came before: they are looked up once."""
         status = record.upstream_status
         is_good = status is not None and status < 400 and record.operation is not None
-        return self.models.label(record.request_model, record.response_model, is_good)
+        asked, answered = record.request_model, record.response_model
+        key = (upstream, asked, answered, labels)
+        book = self._known.get(key) if is_good else None
+        if book is None:
+            model = self.models.label(asked, answered, is_good)
+            book = self.book(upstream, model, labels)
+            # Not of `other`: each such request is counted as one that was kept out.
+            if is_good and model is not names.OTHER and len(self._known) < _MAX_KNOWN:
+                self._known[key] = book
+        return book
 
     def count_running(self, upstream: str, labels: tuple[str, ...], stream: Meter) -> None:
         """The gaps of a stream that still runs: a long one would else be seen when it is over.

@@ -20,7 +20,7 @@ def test_every_sink_gets_the_record_in_order(new_record: _NewRecord) -> None:
         ],
         lambda signal, reason: None,
     )
-    fanout.emit(record)
+    fanout.emit([record])
     assert seen == [("exchanges", record), ("log", record)]
 
 
@@ -35,6 +35,6 @@ def test_a_sink_that_raises_is_counted_and_the_next_one_is_served(new_record: _N
         [("exchanges", broken), ("log", lambda given, _: seen.append(given))],
         lambda signal, reason: lost.append((signal, reason)),
     )
-    fanout.emit(new_record())
+    fanout.emit([new_record()])
     assert len(seen) == 1
     assert lost == [("exchanges", "sink_failed")]
