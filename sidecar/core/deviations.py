@@ -55,10 +55,22 @@ DEVIATIONS: Final[tuple[Deviation, ...]] = (
         "wire/test_transparency.py::test_a_body_that_ends_with_its_connection_arrives_chunked",
     ),
     Deviation(
-        "An event stream that ends with its connection and has not said its last event is cut",
+        "An event stream or JSON that ends with its connection, and before its own end, is cut",
         "a truncated answer must not look whole",
         None,
         "wire/test_cut.py::test_t73_a_close_delimited_stream_without_its_last_event_is_cut",
+    ),
+    Deviation(
+        "Trace headers (`traceparent`, `tracestate`, `baggage`) are replaced or taken out",
+        "joined traces at your own gateway, or no ids at a stranger's; off by default",
+        "`propagate: participate`, `none`",
+        "wire/test_telemetry.py::test_trace_headers_go_up_byte_for_byte_or_not_at_all",
+    ),
+    Deviation(
+        "Answers bear `x-sidecar-request-id`, `server-timing`",
+        "to find a request again, and to see where its time went; off by default",
+        "`listen.reveal`",
+        "wire/test_telemetry.py::test_an_answer_bears_what_it_is_told_to_reveal",
     ),
     Deviation(
         "Of interim answers (1xx) only 102 and 103 are passed on; `Expect: 100-continue` is "

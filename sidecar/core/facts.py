@@ -29,6 +29,7 @@ UNREADABLE: Final = -1
 """Bytes that are no event of this dialect."""
 
 MAX_REASONS: Final = 16
+MAX_CHOICES: Final = 128
 _MAX_COUNT: Final = 1 << 53
 
 
@@ -107,9 +108,27 @@ class Facts(msgspec.Struct, gc=False):
     """Reading was given up: what is missing may have been there."""
     skipped: dict[str, int] = {}
     """reason -> how much was not understood, and therefore not counted."""
+    choice: int = -1
+    """The one of several that spoke last."""
+    open_choices: set[int] = set()
+    ended_choices: set[int] = set()
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+    def hear(self, choice: int) -> None:
+        """Another one of several choices speaks; to be told when it is not the same as before."""
+        self.choice = choice
+        if choice not in self.ended_choices and len(self.open_choices) < MAX_CHOICES:
+            self.open_choices.add(choice)
+            self.is_complete = self.is_over
+
+    def end_choice(self) -> None:
+        """The one that spoke last has said why it ends. All have ended: nothing is missing."""
+        self.open_choices.discard(self.choice)
+        self.ended_choices.add(self.choice)
+        if not self.open_choices:
+            self.is_complete = True
 
     def finish(self, reason: object) -> None:
         """One more reason, if it is one; not one that is said again."""

@@ -107,7 +107,7 @@ class Anthropic:
     def _block(self, block: object, is_start: bool) -> int:
         if type(block) is not dict:
             return NOTHING
-        kind = block.get("type")
+        kind = text(block.get("type"))
         if kind in _TOOLS:
             return TOOL_CALL
         if kind in _THINKING:

@@ -24,8 +24,9 @@ _IN_PATH: Final = (
     re.compile(r"/models/([^/:?]+):[A-Za-z]+$"),
     re.compile(r"^(?:/[^/]+)?/model/([^/]+)/"),
 )
-# Strings first, so that a bracket inside one is not taken for structure.
-_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
+# Strings first, so that a bracket inside one is not taken for structure. Possessive, and closed by
+# the end of the bytes: a string that does not end here would else be tried from each of its quotes.
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}\[\]:]', re.DOTALL)
 
 
 def model_asked(path: str, body: bytes, is_whole: bool) -> str | None:

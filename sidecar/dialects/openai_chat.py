@@ -48,6 +48,7 @@ class _Piece(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
+    index: int = 0
     delta: _Piece | None = None
     message: _Piece | None = None
     finish_reason: str | None = None
@@ -103,7 +104,7 @@ class OpenAiChat:
         try:
             chunk = _decode(data)
         except NOT_JSON:
-            return read_event(self.facts, data)
+            return read_event(self.facts, data, name)
         if chunk.object == "error" or (chunk.usage is None and chunk.x_groq is not None):
             return read_event(self.facts, data)
         return _read(self.facts, chunk)
@@ -116,8 +117,9 @@ class OpenAiChat:
             return read_whole(self.facts, body)
         if chunk.object == "error" or (chunk.usage is None and chunk.x_groq is not None):
             return read_whole(self.facts, body)
+        found = _read(self.facts, chunk)
         self.facts.is_complete = True
-        return _read(self.facts, chunk)
+        return found
 
 
 def _read(facts: Facts, chunk: _Chunk) -> int:
@@ -129,6 +131,8 @@ def _read(facts: Facts, chunk: _Chunk) -> int:
         facts.service_tier = chunk.service_tier or None
     found = NOTHING
     for choice in chunk.choices:
+        if choice.index != facts.choice:
+            facts.hear(choice.index)
         piece = choice.delta or choice.message
         if piece is not None:
             if piece.content:
@@ -142,7 +146,7 @@ def _read(facts: Facts, chunk: _Chunk) -> int:
                 found |= REFUSAL
         if choice.finish_reason:
             facts.finish(choice.finish_reason)
-            facts.is_complete = True
+            facts.end_choice()
     if chunk.usage is not None:
         _count(facts, chunk.usage)
     return found

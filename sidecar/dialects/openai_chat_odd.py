@@ -24,6 +24,7 @@ from sidecar.core.facts import (
     TRANSCRIPT,
     UNREADABLE,
     Facts,
+    ProviderError,
     text,
 )
 from sidecar.dialects.openai_common import (
@@ -32,6 +33,7 @@ from sidecar.dialects.openai_common import (
     error_in,
     error_of_body,
     error_of_list,
+    hear_choice,
     take_names,
     take_usage,
 )
@@ -41,6 +43,7 @@ class _Choice(msgspec.Struct):
     delta: Any = None
     message: Any = None
     finish_reason: Any = None
+    index: Any = None
 
 
 class _Chunk(Told):
@@ -51,13 +54,18 @@ class _Chunk(Told):
 _decode: Final = msgspec.json.Decoder(_Chunk).decode
 
 
-def read_event(facts: Facts, data: bytes) -> int:
-    """One chunk: the kinds of what it brought, or UNREADABLE."""
+def read_event(facts: Facts, data: bytes, name: bytes = b"") -> int:
+    """One chunk: the kinds of what it brought, or UNREADABLE. `name`: of the event."""
     try:
         chunk = _decode(data)
     except NOT_JSON:
         return UNREADABLE
-    return _read(facts, chunk, is_stream=True)
+    found = _read(facts, chunk, is_stream=True)
+    if name == b"error" and facts.error is None and chunk.choices is None:
+        # An error that stands there bare.
+        told = error_of_body(chunk)
+        facts.error = told and ProviderError(True, told.type, told.code, told.message)
+    return found
 
 
 def read_whole(facts: Facts, body: bytes) -> int:
@@ -76,12 +84,13 @@ def _read(facts: Facts, chunk: _Chunk, is_stream: bool) -> int:
     take_names(facts, chunk)
     found = NOTHING
     for choice in chunk.choices or ():
+        hear_choice(facts, choice.index)
         piece = choice.delta if choice.delta is not None else choice.message
         if type(piece) is dict:
             found |= _piece(facts, piece)
         if choice.finish_reason:
             facts.finish(choice.finish_reason)
-            facts.is_complete = True
+            facts.end_choice()
     if type(chunk.usage) is dict:
         take_usage(facts, chunk.usage)
     elif type(chunk.x_groq) is dict:

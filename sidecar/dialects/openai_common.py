@@ -51,6 +51,13 @@ class Told(msgspec.Struct):
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
+def hear_choice(facts: Facts, index: object) -> None:
+    """Which of several choices speaks; one that does not say so is the first."""
+    choice = index if type(index) is int else 0
+    if choice != facts.choice:
+        facts.hear(choice)
+
+
 def take_names(facts: Facts, told: Told) -> None:
     """Who answered: the first id, the last model and tier."""
     if told.model and told.model != facts.model:

@@ -17,6 +17,7 @@ from sidecar.dialects.openai_common import (
     Told,
     error_in,
     error_of_body,
+    hear_choice,
     take_names,
     take_usage,
 )
@@ -25,6 +26,7 @@ from sidecar.dialects.openai_common import (
 class _Choice(msgspec.Struct):
     text: Any = None
     finish_reason: Any = None
+    index: Any = None
 
 
 class _Chunk(Told):
@@ -66,10 +68,11 @@ class OpenAiCompletions:
             facts.error = error_of_body(chunk)
         found = NOTHING
         for choice in chunk.choices or ():
+            hear_choice(facts, choice.index)
             if said := text(choice.text):
                 facts.text_chars += len(said)
                 found = CONTENT
             if choice.finish_reason:
                 facts.finish(choice.finish_reason)
-                facts.is_complete = True
+                facts.end_choice()
         return found

@@ -156,7 +156,7 @@ class SseReader:
         if value[:1] == b" ":
             value = value[1:]
         if field == b"data":
-            self._size += len(value)
+            self._size += len(value) + 1  # and the line break between two of them
             if self._is_too_long:
                 self._cut_out(value)
                 return

@@ -67,13 +67,21 @@ def _zlib() -> Callable[[bytes], tuple[bytes, bool]]:
     machine = zlib.decompressobj(47)
 
     def undo(data: bytes) -> tuple[bytes, bool]:
+        nonlocal machine
+        plain = b""
         try:
-            plain = machine.decompress(data, MAX_PIECE_BYTES)
+            while data:
+                if machine.eof:
+                    # RFC 1952 §2.2: one member may follow another; some pad with zeros.
+                    data = data.lstrip(b"\0")
+                    machine = zlib.decompressobj(47)
+                plain += machine.decompress(data, MAX_PIECE_BYTES - len(plain) + 1)
+                if machine.unconsumed_tail or len(plain) > MAX_PIECE_BYTES:
+                    raise TooDenseError
+                data = machine.unused_data
         except zlib.error as error:
             raise ValueError(str(error)) from None
-        if machine.unconsumed_tail:
-            raise TooDenseError
-        return plain, machine.eof
+        return plain, False
 
     return undo
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from sidecar.core.facts import NOTHING, UNREADABLE, Interpreter
+from sidecar.core.response_heads import ResponseHead
 
 MAX_BODY_BYTES: Final = 1 << 20
 _NONE: Final[list[int]] = []
+_skip: Final = msgspec.json.Decoder(msgspec.Raw).decode
+"""Reads all of it, and keeps nothing."""
 
 
 class WholeReader:
@@ -54,3 +59,18 @@ def read_whole(interpreter: Interpreter, body: bytes) -> int:
         return NOTHING
     interpreter.facts.events = 1
     return found
+
+
+def is_cut_json(head: ResponseHead | None, pieces: list[bytes]) -> bool:
+    """True if a body that is kept whole, and says that it is plain JSON, ends before its end."""
+    if head is None or head.content_encoding is not None or not pieces:
+        return False
+    if not (head.content_type or b"").lower().startswith(b"application/json"):
+        return False
+    try:
+        _skip(b"".join(pieces))
+    except msgspec.DecodeError as error:
+        return "truncated" in str(error)
+    except UnicodeDecodeError:
+        pass
+    return False

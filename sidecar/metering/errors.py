@@ -54,7 +54,7 @@ def class_of(status: int | None, type_: str | None, code: str | None, message: s
         for name, words in _WORDS:
             if words.search(said):
                 return name
-    if code is not None and code.isdigit() and 400 <= int(code[:4]) <= 599:
+    if code is not None and code.isascii() and code.isdigit() and 400 <= int(code[:4]) <= 599:
         status = int(code[:4])
     if status is None or status < 400:
         return "server"

@@ -72,7 +72,12 @@ class _NoEvents:
         """Nobody is there."""
 
     async def serve(
-        self, connection: ServerConnection, head: RequestHead, body: RequestBody
+        self,
+        connection: ServerConnection,
+        head: RequestHead,
+        body: RequestBody,
+        read_at: float,
+        ready_at: float,
     ) -> bool:
         return False
 

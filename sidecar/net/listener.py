@@ -93,12 +93,17 @@ class Listener:
             one_to_go.transport.close()
 
     async def serve(
-        self, connection: ServerConnection, head: RequestHead, body: RequestBody
+        self,
+        connection: ServerConnection,
+        head: RequestHead,
+        body: RequestBody,
+        read_at: float,
+        ready_at: float,
     ) -> bool:
         """One request; True if the connection may serve another."""
         will_close = head.must_close or self.is_draining
         caller = Caller(connection, head.minor_version == 1, will_close)
-        inbound = Inbound(head, body, connection.read_at)
+        inbound = Inbound(head, body, read_at, ready_at)
         if connection.is_surplus or self._is_past_grace:
             caller.will_close = True
             self._refuse(inbound, caller, _NO_ROOM if connection.is_surplus else _DRAINING)

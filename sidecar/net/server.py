@@ -53,9 +53,15 @@ class ServerEvents(Protocol):
         """One more."""
 
     async def serve(
-        self, connection: ServerConnection, head: RequestHead, body: RequestBody
+        self,
+        connection: ServerConnection,
+        head: RequestHead,
+        body: RequestBody,
+        read_at: float,
+        ready_at: float,
     ) -> bool:
-        """Answer it; True if the connection may serve another. Raises only when cancelled."""
+        """Answer it; True if the connection may serve another. Raises only when cancelled.
+        `read_at`: its head came; `ready_at`: those before it on this connection were over."""
 
     def refuse(self, connection: ServerConnection, refusal: Refusal) -> None:
         """Answer bytes that were no request; the connection is closed then."""
@@ -92,7 +98,7 @@ class ServerConnection(RequestHandler):
         super().__init__(manager, **options)
         self._events = events
         self._reader = RequestReader(self)
-        self._arrivals: deque[tuple[RequestHead, RequestBody]] = deque()
+        self._arrivals: deque[tuple[RequestHead, RequestBody, float]] = deque()
         """Heads that were read and wait for their turn."""
         self._refusal: Refusal | None = None
         """Why nothing more is read; told when the arrivals before it are served."""
@@ -194,7 +200,7 @@ class ServerConnection(RequestHandler):
         if waiting == _MAX_ARRIVALS:
             return _TOO_MANY
         self.is_used = True
-        self._arrivals.append((head, body))
+        self._arrivals.append((head, body, self.read_at))
         if waiting + 1 >= _HELD_ARRIVALS and not self._is_queue_held:
             self._is_queue_held = True
             self._hold_reading()
@@ -259,14 +265,15 @@ class ServerConnection(RequestHandler):
                 finally:
                     self._waiter = None
                 continue
-            head, body = self._arrivals.popleft()
+            head, body, read_at = self._arrivals.popleft()
             if self._is_queue_held and len(self._arrivals) < _HELD_ARRIVALS:
                 self._is_queue_held = False
                 self._read_on()
             self._request_in_progress = True
             self._body = body
             try:
-                may_keep = await self._events.serve(self, head, body)
+                ready_at = max(read_at, self.idle_since)
+                may_keep = await self._events.serve(self, head, body, read_at, ready_at)
             finally:
                 self._request_in_progress = False
                 self._body = None

@@ -80,6 +80,7 @@ async def attempt(exchange: Exchange, target: Target, desk: Desk) -> Refusal | N
         if relay.has_begun:
             exchange.fail(reason)
             if not relay.is_whole:
+                relay.let_go()
                 exchange.client.cut(relay.must_reset)
             return None
         if must_be_new or not _was_already_dead(exchange, wire, desk):
@@ -121,7 +122,8 @@ async def _exchange_with(
         # Who leaves because of an error that the stream told has not broken it off.
         if failure is Reason.IN_STREAM_ERROR or (relay.is_whole and failure is not None):
             exchange.fail(failure)
-        if exchange.is_delivered:
+        # With a request that is not whole the next one on this connection would be its rest.
+        if exchange.is_delivered and wire.sent_at is not None:
             wire.linger()
         else:
             wire.drop()
@@ -139,7 +141,7 @@ async def _exchange_with(
         exchange.blocked_s += wire.held_s
         if upload is not None:
             upload.cancel()
-    if reason is None and exchange.is_body_read:
+    if reason is None and wire.sent_at is not None:
         wire.give_back()
     else:
         wire.drop()

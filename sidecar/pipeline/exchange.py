@@ -31,12 +31,16 @@ class Inbound:
     """A parsed request head, its body to come, and the moment it was read (monotonic seconds).
     `head` is UNREADABLE where the bytes that came were no request."""
 
-    __slots__ = ("body", "head", "read_at")
+    __slots__ = ("body", "head", "read_at", "ready_at")
 
-    def __init__(self, head: RequestHead, body: Body, read_at: float) -> None:
+    def __init__(
+        self, head: RequestHead, body: Body, read_at: float, ready_at: float | None = None
+    ) -> None:
         self.head = head
         self.body = body
         self.read_at = read_at
+        self.ready_at = read_at if ready_at is None else ready_at
+        """Later, where earlier requests of its connection had to be answered first."""
 
 
 class Exchange:
@@ -104,7 +108,7 @@ class Exchange:
         """The caller's whole body was taken from its connection."""
         self.is_replayable = False
         """`body` is the whole body, so the request can be sent again."""
-        self.ready_at = inbound.read_at
+        self.ready_at = inbound.ready_at
         """The moment from which we could have sent: head and held body were in."""
         self.attempts: list[Attempt] = []
         self.attempt_starts: list[float] = []

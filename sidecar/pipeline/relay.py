@@ -15,7 +15,7 @@ from sidecar.core.outcome import Reason
 from sidecar.core.response_heads import SWITCHING, ResponseHead
 from sidecar.dialects.ask import UsageWithheld
 from sidecar.dialects.choose import Both, recipe_for
-from sidecar.dialects.whole import MAX_BODY_BYTES
+from sidecar.dialects.whole import MAX_BODY_BYTES, is_cut_json
 from sidecar.dialects.words import Words
 from sidecar.metering.meter import Meter
 from sidecar.pipeline.exchange import Exchange
@@ -36,6 +36,7 @@ class Relay:
         "_ends_with_connection",
         "_exchange",
         "_is_chunked",
+        "_is_cut",
         "_kept",
         "_meter",
         "_now",
@@ -54,6 +55,8 @@ class Relay:
         self._now = desk.now
         self._count_chunk = desk.overhead_chunk.add
         self._is_chunked = False
+        self._is_cut = False
+        """A body that ended with its connection, in the middle of what it was saying."""
         self._ends_with_connection = False
         self._meter: Meter | None = None
         """Reads a stream along."""
@@ -87,7 +90,14 @@ class Relay:
         if is_end:
             # A body that ends with its connection is whole only if its stream says so. One that
             # ends by its framing is passed on as it is, and told for what it is.
-            self.is_whole = not (self._ends_with_connection and self.is_unfinished)
+            self._is_cut = (
+                must_read_first
+                and self._kept is not None
+                and is_cut_json(exchange.answer_head, self._kept)
+            )
+            self.is_whole = not (
+                self._ends_with_connection and (self.is_unfinished or self._is_cut)
+            )
             if self.is_whole and self._is_chunked:
                 out += _LAST_CHUNK
         if out:
@@ -140,6 +150,15 @@ class Relay:
         elif kept:
             kept.clear()
 
+    def let_go(self) -> None:
+        """The answer is about to be cut: what was kept back for a moment is the caller's."""
+        if self._withheld is None:
+            return
+        shown = self._withheld.end()
+        if shown:
+            self._write(b"%x\r\n%b\r\n" % (len(shown), shown) if self._is_chunked else shown)
+            self._exchange.response_bytes += len(shown)
+
     @property
     def is_unfinished(self) -> bool:
         """It is a stream, and has not said that it is over."""
@@ -150,6 +169,8 @@ class Relay:
     def failure(self) -> Reason | None:
         """What is wrong with a stream whose bytes all came: an error in place of the rest, or no
         last event. (Bodies that are no streams are judged when they are read.)"""
+        if self._is_cut:
+            return Reason.UPSTREAM_CUT
         facts, status = self._exchange.facts, self._exchange.upstream_status
         if facts is None or status is None or status >= 400:
             return None

@@ -31,6 +31,8 @@ from sidecar.pipeline.exchange import Exchange, shown_path, visible
 from sidecar.policies.redact import without_keys
 
 MAX_TEXT: Final = 256
+MAX_SCANNED_BYTES: Final = 64 * 1024
+"""Of a body whose end is missing, for the name of its model: more would hold up streams."""
 NO_FACTS: Final = Facts()
 """Of an answer that nobody read."""
 
@@ -50,8 +52,7 @@ def record_of(
     exchange: Exchange, started_at: str, ratios: Ratios, labels: dict[str, str] | None = None
 ) -> Record:
     """The finished exchange, in words and figures. `ratios` learn from it, or help it out."""
-    if exchange.kept is not None and exchange.recipe is not None:
-        _read_whole(exchange, exchange.recipe, exchange.kept)
+    read_kept(exchange)
     head, t0, now = exchange.head, exchange.t0, exchange.ended_at
     outcome, fault, reason = _verdict(exchange)
     trace = exchange.trace
@@ -106,7 +107,11 @@ def record_of(
     return record if exchange.meter is None else _with_times(record, exchange.meter, t0)
 
 
-def _read_whole(exchange: Exchange, recipe: Recipe, kept: list[bytes]) -> None:
+def read_kept(exchange: Exchange) -> None:
+    """Read a body that is no stream, and is over; nothing if that is done. Never raises."""
+    recipe, kept = exchange.recipe, exchange.kept
+    if kept is None or recipe is None:
+        return
     try:
         facts = _facts_of(recipe, kept)
         if (limit_bytes := exchange.plan.captures_bytes) is not None:
@@ -207,7 +212,8 @@ def _verdict(exchange: Exchange) -> tuple[str, str | None, str | None]:
 
 
 def _model(exchange: Exchange) -> str | None:
-    return _short(model_asked(exchange.head.path, exchange.body, exchange.is_replayable))
+    body = exchange.body if exchange.is_replayable else exchange.body[:MAX_SCANNED_BYTES]
+    return _short(model_asked(exchange.head.path, body, exchange.is_replayable))
 
 
 def _tokens(exchange: Exchange, facts: Facts) -> Tokens | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +105,13 @@ def test_an_error_in_the_stream_is_one() -> None:
     assert one.facts.error is not None
     assert (one.facts.error.type, one.facts.error.is_in_stream) == ("overloaded_error", True)
     assert not one.facts.is_complete
+
+
+@pytest.mark.parametrize("kind", [["x"], {"a": 1}, 5, None])
+def test_a_block_whose_type_is_no_word_breaks_nothing(kind: object) -> None:
+    reader = Anthropic()
+    block = {"type": kind, "text": "a"}
+    started = {"type": "content_block_start", "content_block": block}
+    reader.event(b"content_block_start", json.dumps(started).encode())
+    assert not reader.facts.is_complete
+    assert not reader.facts.is_lost

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from sidecar.core.facts import CONTENT, NOTHING, REASONING, TOOL_CALL, UNREADABLE, Usage
+from sidecar.core.facts import CONTENT, NOTHING, REASONING, TOOL_CALL, UNREADABLE, Facts, Usage
 from sidecar.dialects.openai_chat import OpenAiChat
 from sidecar.dialects.sse import SseReader
 
@@ -94,3 +95,42 @@ def test_of_several_counts_the_last_one_stands() -> None:
         chat.event(b"", b'{"usage":{"completion_tokens":%d}}' % tokens)
     chat.event(b"", b'{"usage":null}')
     assert chat.facts.usage == Usage(output_tokens=7)
+
+
+def _told(*events: bytes, name: bytes = b"") -> Facts:
+    reader = OpenAiChat()
+    for data in events:
+        reader.event(name, data)
+    return reader.facts
+
+
+def _choice(index: int, reason: str | None = None) -> bytes:
+    choice = {"index": index, "delta": {"content": "x"}, "finish_reason": reason}
+    return json.dumps({"choices": [choice]}).encode()
+
+
+def test_of_several_choices_all_must_have_ended() -> None:
+    assert not _told(_choice(0), _choice(1), _choice(0, "stop")).is_complete
+    assert not _told(_choice(0), _choice(0, "stop"), _choice(1)).is_complete
+    ended = (_choice(0), _choice(1), _choice(0, "stop"), _choice(1, "stop"))
+    assert _told(*ended).is_complete
+    # What comes after the end of the only one changes nothing, nor does a number that is not 0.
+    assert _told(_choice(0), _choice(0, "stop"), _choice(0)).is_complete
+    assert _told(_choice(7), _choice(7, "length")).is_complete
+    # The lenient reader is of the same mind.
+    odd = [data.replace(b'"choices"', b'"x_groq": 1, "choices"') for data in ended]
+    assert _told(*odd).is_complete
+    assert not _told(*odd[:3]).is_complete
+
+
+def test_choices_without_end_take_no_memory_without_end() -> None:
+    facts = _told(*(_choice(number) for number in range(1000)))
+    assert len(facts.open_choices) <= 128
+
+
+def test_an_event_named_error_is_one_also_if_it_stands_there_bare() -> None:
+    bare = b'{"message": "boom", "type": "server_error", "code": 500}'
+    error = _told(bare, name=b"error").error
+    assert error is not None
+    assert (error.is_in_stream, error.message, error.code) == (True, "boom", "500")
+    assert _told(bare).error is None

@@ -175,3 +175,13 @@ def test_any_bytes_are_read_without_a_word(data: bytes, step: int) -> None:
     whole = read(data)
     cut = read(*(data[at : at + step] for at in range(0, len(data), step)))
     assert whole[0].events == cut[0].events
+
+
+def test_empty_lines_of_data_fill_an_event_too() -> None:
+    interpreter = Kept()
+    reader = SseReader(interpreter)
+    for _ in range(3000):
+        reader.feed(b"data:\n" * 100)
+    assert sum(map(len, reader._data)) + len(reader._data) <= MAX_EVENT_BYTES
+    reader.feed(b"\n")
+    assert interpreter.facts.skipped == {"event_too_large": 1}

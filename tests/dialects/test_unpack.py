@@ -55,11 +55,14 @@ def test_what_is_something_else_is_an_error_of_one_kind(coding: bytes) -> None:
         undo.feed(b"\x00\xffthis is nothing of the sort" * 5000)
 
 
-def test_of_several_members_the_first_is_read() -> None:
+def test_several_members_are_one_body() -> None:
+    """RFC 1952 §2.2. Some pad with zeros."""
     undo = unpacker(b"gzip")
     assert undo is not None
-    assert undo.feed(gzip.compress(b"a") + gzip.compress(b"b")) == b"a"
-    assert undo.feed(gzip.compress(b"c")) == b""
+    assert undo.feed(gzip.compress(b"a") + gzip.compress(b"b")) == b"ab"
+    assert undo.feed(gzip.compress(b"c")) == b"c"
+    assert undo.feed(b"\0\0" + gzip.compress(b"d")[:8]) == b""
+    assert undo.feed(gzip.compress(b"d")[8:] + b"\0") == b"d"
 
 
 def test_plain_bodies_need_none_and_unknown_codings_are_said() -> None:

@@ -65,3 +65,8 @@ def test_every_recorded_error_has_a_class_that_fits_its_status() -> None:
         if known["status"] == 429:
             assert found in ("rate_limited", "quota", "overloaded"), file.name
     assert {"auth", "rate_limited", "bad_request", "overloaded"} <= seen
+
+
+def test_digits_of_other_scripts_are_no_status() -> None:
+    assert class_of(400, None, "\u00b2\u00b2\u00b2\u00b2", None) == "bad_request"
+    assert class_of(None, None, "503", None) == "overloaded"

@@ -163,6 +163,7 @@ class ScriptedWire:
     ) -> asyncio.Future[Reason | None]:
         loop = asyncio.get_running_loop()
         self._ending = ending = loop.create_future()
+        self._sink = sink
 
         def play() -> None:
             if ending.done() or not self._steps:
@@ -188,6 +189,12 @@ class ScriptedWire:
 
         loop.call_soon(play)
         return ending
+
+    def finish(self, body: bytes) -> None:
+        """The rest of the response, now."""
+        assert self._ending is not None
+        self._sink.take(None, body, True, 0.0)
+        self._ending.set_result(None)
 
     def pause(self) -> None:
         self.is_paused = True

@@ -135,6 +135,47 @@ async def test_an_early_answer_ends_the_upload_and_both_connections() -> None:
     assert desk.records[0].outcome == "upstream_4xx"
 
 
+class SlowToEnd(ScriptedWire):
+    """Takes two pieces of the request, and then no more for a while."""
+
+    taken = 0
+
+    async def writable(self) -> None:
+        self.taken += 1
+        if self.taken == 2:
+            await asyncio.sleep(0.01)
+            await asyncio.get_running_loop().create_future()
+
+
+async def test_an_answer_that_ends_before_the_last_chunk_went_up_ends_the_connection() -> None:
+    """All that the caller sent was taken; the provider has not seen its end."""
+    wire = SlowToEnd(Read(response(401, (b"Content-Length", b"2")), b"n"))
+    body = ScriptedBody(b"x" * 100, b"y" * 100)
+    client, desk = RecordingClient(), ListDesk()
+    exchange = inbound(CHUNKED, body=body)
+    life = asyncio.create_task(handle(exchange, client, plan(ScriptedUpstream(wire)), desk))
+    while wire.taken < 2:
+        await asyncio.sleep(0)
+    wire.finish(b"o")
+    await life
+    assert not wire.sent.endswith(b"0\r\n\r\n")
+    assert wire.ends == ["dropped"]
+
+
+async def test_who_leaves_content_before_all_was_sent_leaves_no_connection_behind() -> None:
+    wire = SlowToEnd(Read(response(200, CHUNKED, SSE), b"data: [DONE]\n\n"))
+    exchange = inbound(CHUNKED, body=ScriptedBody(b"x" * 100, b"y" * 100))
+    life = asyncio.create_task(
+        handle(exchange, RecordingClient(), plan(ScriptedUpstream(wire)), ListDesk())
+    )
+    while wire.taken < 2:
+        await asyncio.sleep(0)
+    life.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await life
+    assert wire.ends == ["dropped"]
+
+
 async def test_a_body_that_breaks_while_it_streams_is_a_400() -> None:
     body = ScriptedBody(b"x" * 100, BodyError(Reason.BAD_REQUEST, "broken"))
     wire = ScriptedWire(*())

@@ -348,3 +348,16 @@ def test_no_key_that_a_provider_repeats_is_told_anywhere(
     assert record["error"]["message"] == "Incorrect API key provided: [redacted]"
     assert eventually(lambda: f'"{request_id}"' in relay.text)
     assert key.decode() not in relay.text
+
+
+def test_what_was_withheld_is_the_callers_when_the_stream_is_cut(paid: Relay, asked: Side) -> None:
+    begun = b'data: {"model":"gpt-4o","choices":[{"delta":{"content":"not lost'
+    script = (*answer(HEAD, chunk(event("a")), chunk(begun)), fin)
+    target, _ = asked.script(script, end=CHAT)
+    request_id, message = ask(target, BODY)
+    with Caller(paid.data) as caller:
+        got = caller.ask(message)
+    assert got.end is not End.WHOLE
+    assert got.body == event("a") + begun
+    row = paid.record(request_id)
+    assert (row["outcome"], row["response_bytes"]) == ("truncated", len(got.body))
