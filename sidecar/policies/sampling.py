@@ -13,6 +13,7 @@ from typing import Final
 from sidecar.core.trace import Parent
 
 _IDS: Final = 1 << 64
+_LOWER: Final = _IDS - 1
 FORWARD: Final = "forward"
 """The caller's trace headers go up byte for byte."""
 PARTICIPATE: Final = "participate"
@@ -35,4 +36,9 @@ def is_sampled(rule: Rule, parent: Parent | None, trace_id: str) -> bool:
     """Whether spans are made. `trace_id`: 32 hexadecimal digits."""
     if parent is not None and rule.is_parent_based:
         return parent.is_sampled
-    return int(trace_id[16:], 16) < round(rule.ratio * _IDS)
+    return is_kept(rule, int(trace_id[16:], 16))
+
+
+def is_kept(rule: Rule, trace_id: int) -> bool:
+    """Of a trace that begins here."""
+    return trace_id & _LOWER < round(rule.ratio * _IDS)

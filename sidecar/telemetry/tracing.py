@@ -19,6 +19,7 @@ _NOTHING_GOES_UP: Final = OwnTrace(TRACE_HEADERS, None)
 _PARENT: Final = frozenset({b"traceparent"})
 _PARENT_AND_STATE: Final = frozenset({b"traceparent", b"tracestate"})
 _NO_TRACE: Final = Trace(None, None, None, is_recorded=False)
+"""Of a trace that nobody keeps the id would lead nowhere."""
 
 
 class Tracing:
@@ -43,11 +44,17 @@ class Tracing:
         parent = parse_traceparent(traceparent)
         if rule is None:
             return Trace(parent and parent.trace_id, None, parent, is_recorded=False)
-        trace_id = f"{self._bits(128):032x}" if parent is None else parent.trace_id
+        if parent is None:
+            number = self._bits(128)
+            # Most are not kept: of those nothing is made.
+            if not sampling.is_kept(rule, number):
+                return _NO_TRACE
+            trace_id = f"{number or 1:032x}"
+            return Trace(trace_id, self.new_span_id(), None, is_recorded=True)
+        trace_id = parent.trace_id
         if sampling.is_sampled(rule, parent, trace_id):
             return Trace(trace_id, self.new_span_id(), parent, is_recorded=True)
-        # Of a trace that nobody keeps the id would lead nowhere.
-        return Trace(parent and parent.trace_id, None, parent, is_recorded=False)
+        return Trace(trace_id, None, parent, is_recorded=False)
 
     def new_span_id(self) -> str:
         """16 hexadecimal digits, not all of them 0."""

@@ -2,14 +2,14 @@
 
 Knows: how a Python value becomes an AnyValue.
 Must not know: which attributes there are.
-Why a cache: nearly all attributes of a span say what those of the last one said, and a message
-that is there already is copied in a tenth of the time that it takes to make it (measured 2026-11).
+Why a cache: the labels of a page of metrics are those of the page before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
+from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import (
     AnyValue,
@@ -40,9 +40,19 @@ def usual(key: str, value: Value) -> KeyValue:
     return _usual(key, value, type(value).__name__)
 
 
-def usual_all(attributes: Mapping[str, Value]) -> Iterable[KeyValue]:
-    """All of them."""
-    return [usual(key, value) for key, value in attributes.items()]
+def add(attributes: Any, key: str, value: Value) -> None:
+    """One more, to a message's own list: half of the work of making one apart."""
+    pair = attributes.add()
+    pair.key = key
+    kind = type(value)
+    if kind is str:
+        pair.value.string_value = text(value)  # type: ignore[arg-type]  # it is one
+    elif kind is int:
+        pair.value.int_value = value
+    elif kind is float:
+        pair.value.double_value = value
+    else:
+        pair.value.CopyFrom(_any(value))
 
 
 def _any(value: Value) -> AnyValue:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -71,7 +73,7 @@ def test_what_the_receiver_would_not_take_is_told(collector: Collector) -> None:
 
 
 def test_nobody_there_and_nobody_answering_are_told_without_the_url(collector: Collector) -> None:
-    gone = _sender(f"http://127.0.0.1:{free_port()}/v1/traces?canary").send(NOTHING, 1.0)
+    gone = _sender(f"http://127.0.0.1:{free_port()}/canary/v1/traces").send(NOTHING, 1.0)
     assert gone.is_worth_repeating
     assert gone.trouble is not None
     assert "canary" not in gone.trouble
@@ -102,10 +104,49 @@ def test_a_collector_with_a_certificate_of_its_own(tmp_path: Path) -> None:
     url = f"https://localhost:{server.server_port}/v1/traces"
     trusting, other = _sender(url, ca_file=str(file)), _sender(url)
     assert trusting.send(NOTHING, 5.0).trouble is None
-    assert other.send(NOTHING, 5.0).trouble == "SSLError"
+    assert other.send(NOTHING, 5.0).trouble == "SSLCertVerificationError"
     trusting.close()
     server.shutdown()
     server.server_close()
+
+
+def test_a_connection_that_died_idle_is_replaced_at_once() -> None:
+    """A server that closes each connection after its first answer, and does not say so."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            while b"\r\n\r\n" not in connection.recv(65536):
+                pass
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    sender = _sender(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces")
+    assert sender.send(NOTHING, 5.0).trouble is None
+    time.sleep(0.05)
+    assert sender.send(NOTHING, 5.0).trouble is None
+    sender.close()
+    listener.close()
+
+
+def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000)
+        time.sleep(5)
+
+    threading.Thread(target=serve, daemon=True).start()
+    sender = _sender(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces")
+    began = time.monotonic()
+    assert sender.send(NOTHING, 5.0).trouble is None
+    assert time.monotonic() - began < 2.0
+    sender.close()
+    listener.close()
 
 
 def test_an_answer_that_is_none_rejects_nothing() -> None:
