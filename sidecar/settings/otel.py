@@ -250,6 +250,10 @@ class _Under:
         spoken = {word.strip() for word in self._text("OTEL_PROPAGATORS").split(",")} - {""}
         if spoken - _SPOKEN:
             self._warn("OTEL_PROPAGATORS", "only tracecontext and baggage are read here")
+        for signal in SIGNALS:
+            for end in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"):
+                if self._text(variable := f"{_BASE}{signal.upper()}_{end}"):
+                    self._warn(variable, f"both signals share one: set {_BASE}{end}")
         if self._text("OTEL_LOGS_EXPORTER") not in ("", "none"):
             self._warn("OTEL_LOGS_EXPORTER", "logs go to standard output, as JSON with trace_id")
 

@@ -146,8 +146,8 @@ ATTRIBUTES: Final = (
     Said("http.request.body.size", "server", "bytes without framing", _HTTP),
     Said("http.response.body.size", "server", "bytes without framing", _HTTP),
     Said("network.protocol.version", "server, attempt", "1.0 or 1.1", _HTTP),
-    Said("server.address", "operation, attempt", "the upstream's host", _HTTP),
-    Said("server.port", "operation, attempt", "", _HTTP),
+    Said("server.address", "all", "the upstream's host; on the server's span ours", _HTTP),
+    Said("server.port", "all", "likewise", _HTTP),
     Said("user_agent.original", "server", "the caller's", _HTTP),
     Said(
         "error.type",

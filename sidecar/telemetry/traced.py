@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from sidecar.core.heads import UNREADABLE
+from sidecar.core.origin import BadUrlError, split_authority
 from sidecar.core.records import Record
 from sidecar.core.trace import Trace
 from sidecar.dialects.asked import Value, parameters
@@ -20,6 +21,7 @@ from sidecar.pipeline.summary import keyless
 
 _MAX_STATE_BYTES: Final = 512
 _MAX_AGENT_CHARACTERS: Final = 256
+_MAX_HOST_BYTES: Final = 256
 
 
 class Traced(NamedTuple):
@@ -48,6 +50,8 @@ class Traced(NamedTuple):
     user_agent: str | None
     version: str
     """Of the caller's HTTP."""
+    host: tuple[str, int | None] | None = None
+    """By which name and port the caller came here."""
     content: tuple[tuple[str, str], ...] = ()
     """Prompts and answers, where they are to be told: (attribute, JSON)."""
 
@@ -81,8 +85,19 @@ def traced_of(exchange: Exchange, record: Record, trace: Trace, wall_offset_s: f
         None if operation is None else operation.family,
         None if agent is None else agent.decode("latin-1")[:_MAX_AGENT_CHARACTERS],
         "" if head is UNREADABLE else f"1.{head.minor_version}",
+        _host(head.host),
         _content(exchange),
     )
+
+
+def _host(host: bytes | None) -> tuple[str, int | None] | None:
+    """Of a request that was served it is one of `listen.allowed_hosts`, or any."""
+    if host is None or len(host) > _MAX_HOST_BYTES:
+        return None
+    try:
+        return split_authority(host.decode("ascii"))
+    except (BadUrlError, UnicodeDecodeError):
+        return None
 
 
 def _content(exchange: Exchange) -> tuple[tuple[str, str], ...]:

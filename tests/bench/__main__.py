@@ -27,6 +27,17 @@ def table(result: Result) -> Table:
     row("CPU per buffered request, µs", "request_us", bounds.REQUEST_RATIO)
     row("CPU per streamed event, µs", "event_us", bounds.EVENT_RATIO)
     row("added to the first event, p50, µs", "added_first_us", bounds.ADDED_FIRST_RATIO)
+    for sampled, figures in result.traced.items():
+        for what, name, bound in (
+            ("request", "request_us", bounds.TRACED_REQUEST_RATIO),
+            ("event", "event_us", bounds.TRACED_EVENT_RATIO),
+        ):
+            ratio = result.ratio(name, sampled)
+            a, b = (statistics.median(getattr(one, name)) for one in (figures, plain))
+            # The bound is for one in ten.
+            judged = (f"{bound} x", _word(ratio, bound)) if sampled == 0.1 else ("", "")
+            what = f"the same {what}, {sampled:.0%} traced, µs"
+            made.add_row(what, f"{a:.1f}", f"{b:.1f}", f"{ratio:.3f}", *judged)
     kib = result.stream_kib
     made.add_row(
         "memory per open stream, KiB",
@@ -55,5 +66,5 @@ def _word(value: float, bound: float) -> str:
 if __name__ == "__main__":
     terminal = Console()
     with terminal.status("measuring; leave the machine alone") as status:
-        figures = run(lambda text: status.update(f"measuring: {text}"))
-    terminal.print(table(figures))
+        measured = run(lambda text: status.update(f"measuring: {text}"), traced=(0.1, 1.0))
+    terminal.print(table(measured))

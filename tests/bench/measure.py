@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,8 @@ class Bench:
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self._folder = folder
         self._origin = free_port()
+        self._collector: int | None = None
+        self._stack = stack
         start = stack.enter_context
         self.direct = start(self._running("origin", self._origin, "tests.bench.origin", _PEERS_CPU))
         pipe = subprocess.PIPE
@@ -146,13 +148,15 @@ class Bench:
         return self._running("naive", free_port(), "tests.bench.naive", _RELAYS_CPU, origin)
 
     @contextlib.contextmanager
-    def sidecar(self) -> Iterator[tuple[Relay, float]]:
-        """With how long it took to be ready."""
+    def sidecar(self, sampled: float | None = None) -> Iterator[tuple[Relay, float]]:
+        """With how long it took to be ready. `sampled`: the share of exchanges that become spans,
+        for a collector that takes them; None: nothing leaves."""
         port, admin = free_port(), free_port()
         file = self._folder / f"{port}.yaml"
         file.write_text(
             f'listen: {{address: "127.0.0.1:{port}"}}\nadmin: {{address: "127.0.0.1:{admin}"}}\n'
             f'upstreams: {{default: {{url: "http://127.0.0.1:{self._origin}"}}}}\n'
+            + ("" if sampled is None else self._telemetry(sampled))
         )
         with (self._folder / f"{port}.log").open("wb") as out:
             began = time.monotonic()
@@ -160,6 +164,14 @@ class Bench:
             with _process(command, _RELAYS_CPU, stdout=out, stderr=out) as process:
                 _wait("sidecar", process, lambda: _is_ready(admin))
                 yield Relay(port, process), time.monotonic() - began
+
+    def _telemetry(self, sampled: float) -> str:
+        if self._collector is None:
+            self._collector = free_port()
+            command = ("collector", self._collector, "tests.bench.collector", _PEERS_CPU)
+            self._stack.enter_context(self._running(*command))
+        otlp = f'{{endpoint: "http://127.0.0.1:{self._collector}"}}'
+        return f"telemetry: {{otlp: {otlp}, traces: {{sample_ratio: {sampled}}}}}\n"
 
     @contextlib.contextmanager
     def _running(self, name: str, port: int, module: str, cpu: int, *more: str) -> Iterator[Relay]:
@@ -206,18 +218,21 @@ class Figures:
 class Result:
     sidecar: Figures = field(default_factory=Figures)
     naive: Figures = field(default_factory=Figures)
+    traced: dict[float, Figures] = field(default_factory=dict)
+    """By the share of exchanges that become spans; empty where that was not asked for."""
     ready_s: float = 0.0
 
-    def ratio(self, what: str) -> float:
+    def ratio(self, what: str, sampled: float | None = None) -> float:
         """Median of the rounds' ratios, ours to the plain relay's."""
-        return statistics.median(self._ratios(what))
+        return statistics.median(self._ratios(what, sampled))
 
     def best_ratio(self, what: str) -> float:
         """The best of them: for wall time, which a neighbour can only make worse."""
         return min(self._ratios(what))
 
-    def _ratios(self, what: str) -> list[float]:
-        ours: list[float] = getattr(self.sidecar, what)
+    def _ratios(self, what: str, sampled: float | None = None) -> list[float]:
+        figures = self.sidecar if sampled is None else self.traced[sampled]
+        ours: list[float] = getattr(figures, what)
         plain: list[float] = getattr(self.naive, what)
         return [a / b for a, b in zip(ours, plain, strict=True)]
 
@@ -256,16 +271,17 @@ def _round(bench: Bench, relays: list[Relay], result: Result) -> None:
     streams = _cpu_us(load, relays, "stream", _STREAMS, _STREAMS, f"sim-{_EVENTS}-20-50")
     ports = [relay.port for relay in (bench.direct, *relays)]
     direct_s, *firsts_s = load(ports, "lone", 1, _LONE_STREAMS, _LONE_MODEL)["first_s"]
-    both = (result.sidecar, result.naive)
-    for figures, request, stream, first_s in zip(both, whole, streams, firsts_s, strict=True):
+    each = (result.sidecar, result.naive, *result.traced.values())
+    for figures, request, stream, first_s in zip(each, whole, streams, firsts_s, strict=True):
         figures.request_us.append(request)
         figures.event_us.append(stream / _EVENTS)
         figures.added_first_us.append((first_s - direct_s) * 1e6)
 
 
-def run(say: Say = lambda text: None) -> Result:
-    """The whole comparison: about a minute and a half."""
-    result = Result()
+def run(say: Say = lambda text: None, traced: Sequence[float] = ()) -> Result:
+    """The whole comparison: about a minute and a half. `traced`: more of ours, which also send
+    spans of such a share of all exchanges."""
+    result = Result(traced={sampled: Figures() for sampled in traced})
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         bench = Bench(Path(name), stack)
         ready_s = []
@@ -279,6 +295,7 @@ def run(say: Say = lambda text: None) -> Result:
         result.ready_s = min(ready_s)
         sidecar, _ = stack.enter_context(bench.sidecar())
         relays = [sidecar, stack.enter_context(bench.naive())]
+        relays += [stack.enter_context(bench.sidecar(sampled))[0] for sampled in traced]
         for relay in relays:
             bench.load([relay.port], "whole", _CALLERS, _WHOLE_REQUESTS, "sim-0-0-0")
         for number in range(ROUNDS):

@@ -174,6 +174,7 @@ def test_limits_exemplars_and_content() -> None:
     [
         ("OTEL_PROPAGATORS", "b3"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
+        (E + "TRACES_CERTIFICATE", "/ca.pem"),
         ("OTEL_TRACES_EXPORTER", "console"),
         ("OTEL_METRICS_EXEMPLAR_FILTER", "always_on"),
         (E + "METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram"),

@@ -26,6 +26,15 @@ Values = dict[str, Any]
 Point = tuple[str, frozenset[tuple[str, Any]]]
 
 
+class _Server(ThreadingHTTPServer):
+    """Whoever has given up waiting is no trouble here."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 class Collector:
     """Both transports at once; `status` (HTTP) or `code` (gRPC) for what comes next."""
 
@@ -42,8 +51,7 @@ class Collector:
         """Requests that were answered with an error."""
         self.rejected_spans = 0
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
         self._grpc = grpc.server(futures.ThreadPoolExecutor(4))
         trace_grpc.add_TraceServiceServicer_to_server(_Traces(self), self._grpc)

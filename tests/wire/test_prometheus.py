@@ -71,7 +71,8 @@ class Server:
         config = folder / "prometheus.yml"
         config.write_text(
             "global: {scrape_interval: 1s}\n"
-            f'scrape_configs: [{{job_name: sidecar, static_configs: [{{targets: ["{target}"]}}]}}]\n'
+            "scrape_configs:\n"
+            f'- {{job_name: sidecar, static_configs: [{{targets: ["{target}"]}}]}}\n'
         )
         self._port = free_port()
         self._process = subprocess.Popen(
@@ -132,7 +133,7 @@ def test_a_real_prometheus_scrapes_keeps_exemplars_and_answers(busy: Relay, tmp_
         # Types and help have come along.
         kinds = server.ask("metadata")
         assert kinds["llm_sidecar_time_to_first_token_seconds"][0]["type"] == "histogram"
-        now = time.time()
+        now = float(server.ask("query", query="time()")["result"][1])
         series = server.ask(
             "query_exemplars",
             query="llm_sidecar_request_duration_seconds_bucket",

@@ -141,6 +141,7 @@ def test_one_request_is_three_spans_that_know_each_other(
             "http.request.method": "POST",
             "url.path": record["path"],
             "url.scheme": "http",
+            "server.address": "localhost",
             "http.route": "/v1/chat/completions",
             "http.response.status_code": 200,
             "user_agent.original": "me/1",

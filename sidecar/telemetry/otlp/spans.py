@@ -102,6 +102,8 @@ class SpanMaker:
                 ("http.request.method", method),
                 ("http.request.method_original", _original(record)),
                 ("url.scheme", self._scheme),
+                ("server.address", None if traced.host is None else traced.host[0]),
+                ("server.port", None if traced.host is None else traced.host[1]),
                 # The path of a known operation says little; any other may be anything.
                 ("url.path", self._cut(record.path) if route else None),
                 ("http.route", route or None),
