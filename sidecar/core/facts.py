@@ -29,7 +29,8 @@ UNREADABLE: Final = -1
 """Bytes that are no event of this dialect."""
 
 MAX_REASONS: Final = 16
-MAX_CHOICES: Final = 128
+MAX_CHOICES: Final = 62
+"""Those beyond are heard, and not waited for."""
 _MAX_COUNT: Final = 1 << 53
 
 
@@ -110,8 +111,9 @@ class Facts(msgspec.Struct, gc=False):
     """reason -> how much was not understood, and therefore not counted."""
     choice: int = -1
     """The one of several that spoke last."""
-    open_choices: set[int] = set()
-    ended_choices: set[int] = set()
+    open_choices: int = 0
+    """A bit for each choice that has begun and not ended; of those that have ended, likewise."""
+    ended_choices: int = 0
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
@@ -119,14 +121,16 @@ class Facts(msgspec.Struct, gc=False):
     def hear(self, choice: int) -> None:
         """Another one of several choices speaks; to be told when it is not the same as before."""
         self.choice = choice
-        if choice not in self.ended_choices and len(self.open_choices) < MAX_CHOICES:
-            self.open_choices.add(choice)
+        bit = 1 << choice if 0 <= choice < MAX_CHOICES else 0
+        if bit & ~self.ended_choices:
+            self.open_choices |= bit
             self.is_complete = self.is_over
 
     def end_choice(self) -> None:
         """The one that spoke last has said why it ends. All have ended: nothing is missing."""
-        self.open_choices.discard(self.choice)
-        self.ended_choices.add(self.choice)
+        bit = 1 << self.choice if 0 <= self.choice < MAX_CHOICES else 0
+        self.open_choices &= ~bit
+        self.ended_choices |= bit
         if not self.open_choices:
             self.is_complete = True
 
