@@ -108,20 +108,29 @@ def recipe_for(
 
 
 class Both:
-    """Two readers of one answer; what the first finds is told."""
+    """Two readers of one answer; what the first finds is told. Should the second fail, it is read
+    no further, and the first goes on."""
 
     __slots__ = ("_first", "_second")
 
     def __init__(self, first: Reader, second: Reader) -> None:
         self._first = first
-        self._second = second
+        self._second: Reader | None = second
 
     def feed(self, data: bytes) -> list[int]:
-        self._second.feed(data)
+        if self._second is not None:
+            try:
+                self._second.feed(data)
+            except Exception:
+                self._second = None
         return self._first.feed(data)
 
     def end(self) -> list[int]:
-        self._second.end()
+        if self._second is not None:
+            try:
+                self._second.end()
+            except Exception:
+                self._second = None
         return self._first.end()
 
 

@@ -6,6 +6,7 @@ Must not know: who reads it. What could not be known is None.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -114,9 +115,6 @@ def read_kept(exchange: Exchange) -> None:
         return
     try:
         facts = _facts_of(recipe, kept)
-        if (limit_bytes := exchange.plan.captures_bytes) is not None:
-            words = exchange.words = Words(limit_bytes)
-            _facts_of(recipe._replace(interpret=lambda: words), kept)
         if exchange.response_bytes > MAX_BODY_BYTES:
             facts.skip("body_too_large")
     except Exception:
@@ -124,6 +122,8 @@ def read_kept(exchange: Exchange) -> None:
         facts = Facts(is_lost=True)
         facts.skip("reader_failed")
     exchange.kept, exchange.body_facts = None, facts
+    if (limit_bytes := exchange.plan.captures_bytes) is not None:
+        _take_words(exchange, recipe, kept, limit_bytes)
     status = exchange.upstream_status
     if facts.error is None or status is None or status >= 400:
         return
@@ -132,6 +132,13 @@ def read_kept(exchange: Exchange) -> None:
         exchange.fail(Reason.IN_STREAM_ERROR)
         told = msgspec.structs.replace(exchange.attempts[-1], reason=Reason.IN_STREAM_ERROR.value)
         exchange.attempts[-1] = told
+
+
+def _take_words(exchange: Exchange, recipe: Recipe, kept: list[bytes], limit_bytes: int) -> None:
+    words = Words(limit_bytes)
+    with suppress(Exception):  # what was said is not worth what was measured
+        _facts_of(recipe._replace(interpret=lambda: words), kept)
+        exchange.words = words
 
 
 def _facts_of(recipe: Recipe, kept: list[bytes]) -> Facts:

@@ -127,13 +127,20 @@ class TelemetryDesk:
         records = [self._record_of(exchange, wall_offset_s) for exchange in ended]
         settle, seen = self._ledger.settle, self._seen
         for exchange, record in zip(ended, records, strict=True):
-            settle(record, seen(exchange, record, wall_offset_s))
+            try:
+                settle(record, seen(exchange, record, wall_offset_s))
+            except Exception:
+                # Its outcome is the first thing that was counted; the rest of it is lost alone.
+                self._ledger.drop("exchanges", "not_measured")
             if (facts := exchange.facts) is not None and facts.skipped:
                 for reason, count in facts.skipped.items():
                     self._ledger.skip(reason, count)
         if self._conventions is not None:
             for exchange, record in zip(ended, records, strict=True):
-                self._count_by_conventions(self._conventions, exchange, record)
+                try:
+                    self._count_by_conventions(self._conventions, exchange, record)
+                except Exception:
+                    self._ledger.drop("exchanges", "not_measured")
         if self._traced is not None:
             for exchange, record in zip(ended, records, strict=True):
                 if exchange.trace is not None and exchange.trace.is_recorded:

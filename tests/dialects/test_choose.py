@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.core.facts import CONTENT
 from sidecar.dialects import operations
-from sidecar.dialects.choose import recipe_for
+from sidecar.dialects.choose import Both, recipe_for
 
 EVENT = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
 BODY = b'{"choices":[{"message":{"content":"hi"}}]}'
@@ -95,3 +95,25 @@ def test_each_family_has_its_framings(family: str, content_type: bytes, data: by
 def test_every_operation_has_its_reader() -> None:
     for _, operation in operations._POST:
         assert recipe_for(operation.family, True, b"application/json", None) is not None
+
+
+class Failing:
+    def feed(self, data: bytes) -> list[int]:
+        raise ValueError
+
+    def end(self) -> list[int]:
+        raise ValueError
+
+
+class Counting:
+    def feed(self, data: bytes) -> list[int]:
+        return [len(data)]
+
+    def end(self) -> list[int]:
+        return [0]
+
+
+def test_a_second_reader_that_fails_does_not_disturb_the_first() -> None:
+    both = Both(Counting(), Failing())
+    assert (both.feed(b"abc"), both.feed(b"d"), both.end()) == ([3], [1], [0])
+    assert Both(Counting(), Failing()).end() == [0]

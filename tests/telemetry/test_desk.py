@@ -129,3 +129,27 @@ def test_an_exchange_that_cannot_be_measured_is_counted_with_all_others(
     assert desk._ledger.drops["exchanges", "not_measured"] == 1
     account = desk._ledger.account(None)
     assert (account.started, account.ended) == (2, 2)
+
+
+def test_one_record_that_cannot_be_added_up_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    emitted: list[Record] = []
+    desk = _desk(emitted)
+    settle, seen = Ledger.settle, []
+
+    def fails_once(self: Ledger, *given: Any) -> None:
+        settle(self, *given)
+        seen.append(1)
+        if len(seen) == 1:
+            raise ValueError
+
+    monkeypatch.setattr(desk_module.Ledger, "settle", fails_once)
+    for _ in range(3):
+        exchange = _exchange(desk)
+        desk.begin(exchange)
+        desk.settle(exchange)
+    desk.close_books()
+    assert len(emitted) == 3
+    assert desk._ledger.account(None).ended == 3
+    assert desk._ledger.drops["exchanges", "not_measured"] == 1
